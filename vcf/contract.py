@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one typed description of the served models.
+
+Names, shapes and types of all tensors, the models and how the ensemble wires them. ``config.pbtxt`` files are
+generated from it (``export/config.py``), and exporters, Python models, clients and tests import it; no tensor
+name is written anywhere else. Light on purpose: standard library and ``preprocess.spec`` only.
+"""
+
+from dataclasses import dataclass, field
+
+from preprocess.spec import DETECTOR, MAX_PATCHES, PATCH
+
+DType = str
+"""Triton's name without its prefix: FP32, INT16, INT32, INT64, BYTES."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named tensor. ``shape`` has −1 where it varies and leaves out a model's batch dimension."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    meaning: str
+
+    def with_shape(self, *shape: int) -> "Tensor":
+        """The same tensor as another model sees it, e.g. without the batch dimension."""
+        return Tensor(self.name, self.dtype, shape, self.meaning)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the repository. ``max_batch_size`` 0 means that dimension 0 is no batch."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    max_batch_size: int = 0
+    network: bool = False
+    """A trained network (``model.onnx`` / ``model.plan``); otherwise a Python model (``model.py``)."""
+    batch_delay_us: int = 0
+    """How long the dynamic batcher waits for more patches of other studies."""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A model inside the ensemble: its own tensor names on the left, the ensemble's on the right."""
+
+    model: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The front door: one request a study."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    steps: tuple[Step, ...] = field(default=())
+
+
+MEMBERS = ("a", "b", "c")
+"""Members of the ensemble (paper §3.3)."""
+FLIPS = ("identity", "left_right")
+"""Test time augmentation; every member sees every flip, and the scores are averaged."""
+
+GRID = PATCH.grid
+FEATURES = (GRID[0] // 8) * (GRID[1] // 8) * (GRID[2] // 8) * 32
+"""F_rep has three 2× max pools and 32 filters in the last block; its output is flattened (paper §2.3)."""
+
+VOLUME = Tensor(
+    "volume",
+    "INT16",
+    (-1, -1, -1),
+    "HU, canonical index order (z, y, x): feet to head, front to back, right to left",
+)
+SPACING_MM = Tensor("spacing_mm", "FP32", (3,), "voxel spacing along z, y, x in mm")
+
+SLICE_IMAGES = Tensor(
+    "slice_images",
+    "FP32",
+    (-1, DETECTOR.image_px, DETECTOR.image_px, 1),
+    "axial slices, windowed to [0, 1], at the detector's pixel size",
+)
+SLICE_INDICES = Tensor("slice_indices", "INT32", (-1,), "z index in the volume of each slice image")
+CANAL_GRID = Tensor(
+    "canal_grid",
+    "FP32",
+    (-1, DETECTOR.grid, DETECTOR.grid, DETECTOR.head_channels),
+    "raw YOLO head: tx, ty, tw, th, to for each anchor",
+)
+PATCHES = Tensor(
+    "patches",
+    "FP32",
+    (-1, *GRID, 1),
+    "k patches from head to feet for each flip, flip-major, windowed to [0, 1]",
+)
+LOCATION = Tensor(
+    "location",
+    "FP32",
+    (-1,),
+    "relative position of each patch centre in the covered spine, 0 cranial to 1 caudal",
+)
+FEATURE_ROWS = Tensor("features", "FP32", (-1, FEATURES), "F_rep of each patch, flip-major")
+PATCH_PROBABILITY = Tensor(
+    "patch_probability", "FP32", (-1, -1), "F_seq: probability of a fracture (flip, patch)"
+)
+
+STUDY_SCORE = Tensor("study_score", "FP32", (1,), "largest smoothed patch score, 0 to 1")
+THRESHOLD = Tensor("threshold", "FP32", (1,), "operating point that goes with the weights")
+PATCH_SCORES = Tensor(
+    "patch_scores", "FP32", (-1,), "mean over members and flips of each patch's probability, head to feet"
+)
+PATCH_BOXES_MM = Tensor(
+    "patch_boxes_mm",
+    "FP32",
+    (-1, 6),
+    "box of each patch: x0, y0, z0, x1, y1, z1 in mm from the centre of voxel (0, 0, 0)",
+)
+CENTRE_LINE_MM = Tensor(
+    "centre_line_mm",
+    "FP32",
+    (-1, 3),
+    "canal centre x, y, z of each slice of the covered spine, in mm from the centre of voxel (0, 0, 0)",
+)
+MIDSAGITTAL = Tensor(
+    "midsagittal",
+    "INT16",
+    (-1, -1),
+    "reconstructed mid-sagittal picture in HU, row 0 cranial, column 0 anterior, square pixels",
+)
+MIDSAGITTAL_MM = Tensor(
+    "midsagittal_mm",
+    "FP32",
+    (3,),
+    "of the picture: z of row 0, y of column 0, pixel size, in mm from the centre of voxel (0, 0, 0)",
+)
+FLAGS = Tensor("flags", "BYTES", (-1,), "codes that a reader of the findings should know")
+MODEL_HASH = Tensor("model_hash", "BYTES", (1,), "SHA-256 over the weights of all networks")
+STAGE_TIMINGS_MS = Tensor(
+    "stage_timings_ms", "FP32", (5,), "wall time of each stage on the server, in the order of STAGES"
+)
+
+STAGES = ("axial_slices", "spinal_cord_detector", "spine_patches", "classification", "fracture_findings")
+"""Network stages include their queue and the hops around them: the time between two Python steps."""
+
+MAX_SLICE_IMAGES = 64
+MAX_BATCH_PATCHES = 2 * MAX_PATCHES * len(FLIPS)
+"""Two of the largest studies at once; smaller ones merge in greater numbers."""
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """The tensor as a batching model sees it: without dimension 0."""
+    return tensor.with_shape(*tensor.shape[1:])
+
+
+def member_tensor(tensor: Tensor, member: str) -> Tensor:
+    """The ensemble's name for a tensor that every member has: ``features_a``."""
+    return Tensor(f"{tensor.name}_{member}", tensor.dtype, tensor.shape, tensor.meaning)
+
+
+def encoder_name(member: str) -> str:
+    """Model name of a member's F_rep."""
+    return f"patch_encoder_{member}"
+
+
+def head_name(member: str) -> str:
+    """Model name of a member's F_seq."""
+    return f"sequence_head_{member}"
+
+
+CLOCK_SLICES, CLOCK_PATCHES = (
+    Tensor(f"clock_{step}_ns", "INT64", (2,), f"server clock at start and end of {step}")
+    for step in ("slices", "patches")
+)
+
+AXIAL_SLICES = Model(
+    "axial_slices",
+    (VOLUME, SPACING_MM),
+    (SLICE_IMAGES, SLICE_INDICES, CLOCK_SLICES),
+    meaning="picks one slice every 30 mm and makes detector images",
+)
+SPINAL_CORD_DETECTOR = Model(
+    "spinal_cord_detector",
+    (_rows(SLICE_IMAGES),),
+    (_rows(CANAL_GRID),),
+    max_batch_size=MAX_SLICE_IMAGES,
+    network=True,
+    meaning="YOLO head: the spinal canal on axial slices",
+)
+SPINE_PATCHES = Model(
+    "spine_patches",
+    (VOLUME, SPACING_MM, SLICE_INDICES, CANAL_GRID),
+    (PATCHES, LOCATION, PATCH_BOXES_MM, CENTRE_LINE_MM, MIDSAGITTAL, MIDSAGITTAL_MM, FLAGS, CLOCK_PATCHES),
+    meaning="centre line, Fourier resampling, sagittal reconstruction and tiling",
+)
+ENCODERS = tuple(
+    Model(
+        encoder_name(m),
+        (_rows(PATCHES),),
+        (_rows(FEATURE_ROWS),),
+        max_batch_size=MAX_BATCH_PATCHES,
+        network=True,
+        batch_delay_us=1000,
+        meaning="F_rep: 3-D CNN, one feature row a patch",
+    )
+    for m in MEMBERS
+)
+HEADS = tuple(
+    Model(
+        head_name(m),
+        (FEATURE_ROWS, LOCATION),
+        (PATCH_PROBABILITY,),
+        network=True,
+        meaning="F_seq: LSTM over the patches of a study, every flip a sequence",
+    )
+    for m in MEMBERS
+)
+FRACTURE_FINDINGS = Model(
+    "fracture_findings",
+    (*(member_tensor(PATCH_PROBABILITY, m) for m in MEMBERS), CLOCK_SLICES, CLOCK_PATCHES),
+    (STUDY_SCORE, THRESHOLD, PATCH_SCORES, MODEL_HASH, STAGE_TIMINGS_MS),
+    meaning="F_agg: mean over members and flips, smoothing, maximum",
+)
+MODELS = (AXIAL_SLICES, SPINAL_CORD_DETECTOR, SPINE_PATCHES, *ENCODERS, *HEADS, FRACTURE_FINDINGS)
+NETWORKS = tuple(m for m in MODELS if m.network)
+
+
+def _step(model: Model, member: str = "") -> Step:
+    """Wire a model by its own tensor names; those that each member has carry the member's letter outside."""
+    per_member = {FEATURE_ROWS.name, PATCH_PROBABILITY.name}
+
+    def outside(t: Tensor) -> str:
+        return member_tensor(t, member).name if member and t.name in per_member else t.name
+
+    return Step(
+        model.name, {t.name: outside(t) for t in model.inputs}, {t.name: outside(t) for t in model.outputs}
+    )
+
+
+VCF = Ensemble(
+    "vcf",
+    inputs=(VOLUME, SPACING_MM),
+    outputs=(
+        STUDY_SCORE,
+        THRESHOLD,
+        PATCH_SCORES,
+        PATCH_BOXES_MM,
+        LOCATION,
+        CENTRE_LINE_MM,
+        MIDSAGITTAL,
+        MIDSAGITTAL_MM,
+        FLAGS,
+        MODEL_HASH,
+        STAGE_TIMINGS_MS,
+    ),
+    steps=(
+        _step(AXIAL_SLICES),
+        _step(SPINAL_CORD_DETECTOR),
+        _step(SPINE_PATCHES),
+        *(_step(e, m) for e, m in zip(ENCODERS, MEMBERS, strict=True)),
+        *(_step(h, m) for h, m in zip(HEADS, MEMBERS, strict=True)),
+        _step(FRACTURE_FINDINGS),
+    ),
+)
