@@ -105,9 +105,7 @@ LOCATION = Tensor(
     "relative position of each patch centre in the covered spine, 0 cranial to 1 caudal",
 )
 FEATURE_ROWS = Tensor("features", "FP32", (-1, FEATURES), "F_rep of each patch, flip-major")
-PATCH_PROBABILITY = Tensor(
-    "patch_probability", "FP32", (-1, -1), "F_seq: probability of a fracture (flip, patch)"
-)
+PATCH_PROBABILITY = Tensor("patch_probability", "FP32", (-1, -1), "F_seq: probability of a fracture (flip, patch)")
 
 STUDY_SCORE = Tensor("study_score", "FP32", (1,), "largest smoothed patch score, 0 to 1")
 THRESHOLD = Tensor("threshold", "FP32", (1,), "operating point that goes with the weights")
@@ -236,9 +234,7 @@ def _step(model: Model, member: str = "") -> Step:
     def outside(t: Tensor) -> str:
         return member_tensor(t, member).name if member and t.name in per_member else t.name
 
-    return Step(
-        model.name, {t.name: outside(t) for t in model.inputs}, {t.name: outside(t) for t in model.outputs}
-    )
+    return Step(model.name, {t.name: outside(t) for t in model.inputs}, {t.name: outside(t) for t in model.outputs})
 
 
 VCF = Ensemble(
