@@ -2,6 +2,7 @@
 """Canonical volumes: any axis-aligned stack of slices turned to z feet→head, y front→back, x right→left."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,11 @@ class Volume:
     spacing_mm: tuple[float, float, float]
     affine: NDArray[np.float64]
 
-    def to_lps_mm(self, points_mm: NDArray[np.floating]) -> NDArray[np.float64]:
+    def to_lps_mm(self, points_mm: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Map points (…, 3), x y z in mm from the centre of voxel (0, 0, 0), to patient LPS mm."""
         index = np.asarray(points_mm, np.float64) / np.asarray(self.spacing_mm[::-1])
-        return index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        lps: NDArray[np.float64] = index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return lps
 
 
 def canonicalise(stored: NDArray[np.int16], affine: NDArray[np.float64]) -> Volume:

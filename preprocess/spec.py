@@ -21,7 +21,6 @@ class DetectorSpec:
     """Clipped and scaled to [0, 1]: fat, cord, cancellous and cortical bone stay apart."""
     anchors_mm: tuple[tuple[float, float], ...] = ((18.0, 15.0), (23.0, 18.0), (29.0, 21.0))
     """(width left-right, height antero-posterior) of the prior boxes."""
-    nms_iou: float = 0.45
     min_confidence: float = 0.3
 
     @property

@@ -109,8 +109,11 @@ PATCH_PROBABILITY = Tensor("patch_probability", "FP32", (-1, -1), "F_seq: probab
 
 STUDY_SCORE = Tensor("study_score", "FP32", (1,), "largest smoothed patch score, 0 to 1")
 THRESHOLD = Tensor("threshold", "FP32", (1,), "operating point that goes with the weights")
+PATCH_PROBABILITIES = Tensor(
+    "patch_probabilities", "FP32", (-1,), "mean over members and flips of each patch's probability, head to feet"
+)
 PATCH_SCORES = Tensor(
-    "patch_scores", "FP32", (-1,), "mean over members and flips of each patch's probability, head to feet"
+    "patch_scores", "FP32", (-1,), "patch_probabilities smoothed along the spine; their maximum is study_score"
 )
 PATCH_BOXES_MM = Tensor(
     "patch_boxes_mm",
@@ -128,13 +131,13 @@ MIDSAGITTAL = Tensor(
     "midsagittal",
     "INT16",
     (-1, -1),
-    "reconstructed mid-sagittal picture in HU, row 0 cranial, column 0 anterior, square pixels",
+    "reconstructed mid-sagittal picture in HU, row 0 cranial, column 0 anterior",
 )
 MIDSAGITTAL_MM = Tensor(
     "midsagittal_mm",
     "FP32",
-    (3,),
-    "of the picture: z of row 0, y of column 0, pixel size, in mm from the centre of voxel (0, 0, 0)",
+    (4,),
+    "of the picture: z of row 0 and y of column 0 in mm from the centre of voxel (0, 0, 0), row pitch, column pitch",
 )
 FLAGS = Tensor("flags", "BYTES", (-1,), "codes that a reader of the findings should know")
 MODEL_HASH = Tensor("model_hash", "BYTES", (1,), "SHA-256 over the weights of all networks")
@@ -220,7 +223,7 @@ HEADS = tuple(
 FRACTURE_FINDINGS = Model(
     "fracture_findings",
     (*(member_tensor(PATCH_PROBABILITY, m) for m in MEMBERS), CLOCK_SLICES, CLOCK_PATCHES),
-    (STUDY_SCORE, THRESHOLD, PATCH_SCORES, MODEL_HASH, STAGE_TIMINGS_MS),
+    (STUDY_SCORE, THRESHOLD, PATCH_PROBABILITIES, PATCH_SCORES, MODEL_HASH, STAGE_TIMINGS_MS),
     meaning="F_agg: mean over members and flips, smoothing, maximum",
 )
 MODELS = (AXIAL_SLICES, SPINAL_CORD_DETECTOR, SPINE_PATCHES, *ENCODERS, *HEADS, FRACTURE_FINDINGS)
@@ -243,6 +246,7 @@ VCF = Ensemble(
     outputs=(
         STUDY_SCORE,
         THRESHOLD,
+        PATCH_PROBABILITIES,
         PATCH_SCORES,
         PATCH_BOXES_MM,
         LOCATION,
