@@ -2,6 +2,7 @@
 """Every default of the preparation, written once: the contract, the training and the tests read them here."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ SAGITTAL = SagittalSpec()
 MAX_PATCHES = 32
 """A study of more patches (over 1.5 m of spine) is refused before any network sees it."""
 MIN_COVERAGE_MM = 120.0
-FOURIER_MODE = "reflect"
+FourierMode = Literal["plain", "reflect"]
+FOURIER_MODE: FourierMode = "reflect"
 """``reflect`` pads by reflection and trims, so the ends do not wrap; ``plain`` is the paper's literal form."""
 SMOOTHING: tuple[float, ...] | None = (0.25, 0.5, 0.25)
 """Applied to the patch probabilities before the maximum (paper §2.3); None switches it off."""

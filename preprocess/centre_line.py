@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one detection a slice to the centre line of the spinal canal (paper §2.1: linear interpolation between them)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.spec import CENTRE_LINE, DETECTOR, CentreLineSpec
+from vcf.errors import Code, StudyRefused
+
+
+@dataclass(frozen=True)
+class CentreLine:
+    """The canal on every slice of the covered spine.
+
+    first_slice
+        Index in the volume of row 0.
+    points_mm
+        (n, 3): x, y, z of consecutive slices, feet to head, in mm from the centre of voxel (0, 0, 0).
+    flags
+        What was mended on the way.
+    """
+
+    first_slice: int
+    points_mm: NDArray[np.float64]
+    flags: tuple[Code, ...]
+
+
+def fit(
+    z_mm: NDArray[np.floating[Any]],
+    centres_mm: NDArray[np.floating[Any]],
+    confidence: NDArray[np.floating[Any]],
+    n_slices: int,
+    spacing_z_mm: float,
+    spec: CentreLineSpec = CENTRE_LINE,
+) -> CentreLine:
+    """Reject outliers and interpolate linearly.
+
+    Parameters
+    ----------
+    z_mm
+        (n,) heights of the examined slices, ascending.
+    centres_mm
+        (n, 2) x, y of the best box on each.
+    confidence
+        (n,) of those boxes.
+    n_slices, spacing_z_mm
+        Of the volume; its first slice is at height 0.
+
+    Raises
+    ------
+    StudyRefused
+        ``SPINE_NOT_FOUND`` if fewer than ``min_hits`` slices, or less than ``min_hit_share`` of them, agree.
+    """
+    z, centres = np.asarray(z_mm, np.float64), np.asarray(centres_mm, np.float64)
+    sure = np.flatnonzero(np.asarray(confidence) >= DETECTOR.min_confidence)
+    kept = sure[_most_plausible_chain(z[sure], centres[sure], np.asarray(confidence)[sure], spec)]
+    wanted = max(spec.min_hits, int(np.ceil(spec.min_hit_share * len(z))))
+    if len(kept) < wanted:
+        raise StudyRefused(
+            Code.SPINE_NOT_FOUND,
+            f"the spinal canal was found on {len(kept)} of {len(z)} examined slices, at least {wanted} are needed",
+        )
+    top_mm = (n_slices - 1) * spacing_z_mm
+    low = max(0.0, z[kept[0]] - spec.hold_beyond_mm)
+    high = min(top_mm, z[kept[-1]] + spec.hold_beyond_mm)
+    first = int(np.ceil(low / spacing_z_mm - 1e-6))
+    last = int(np.floor(high / spacing_z_mm + 1e-6))
+    heights = np.arange(first, last + 1) * spacing_z_mm
+    line = np.stack([np.interp(heights, z[kept], centres[kept, i]) for i in (0, 1)] + [heights], -1)
+    return CentreLine(first, line, _flags(kept, len(z), first, last, n_slices))
+
+
+def _flags(kept: NDArray[np.intp], n_examined: int, first: int, last: int, n_slices: int) -> tuple[Code, ...]:
+    flags = []
+    if len(kept) < kept[-1] - kept[0] + 1:
+        flags.append(Code.CANAL_INTERPOLATED)
+    if kept[0] > 0 or kept[-1] < n_examined - 1:
+        flags.append(Code.CANAL_EXTRAPOLATED)
+    if first > 0 or last < n_slices - 1:
+        flags.append(Code.SPINE_SHORTENED)
+    return tuple(flags)
+
+
+def _most_plausible_chain(
+    z: NDArray[np.float64], centres: NDArray[np.float64], confidence: NDArray[np.floating[Any]], spec: CentreLineSpec
+) -> NDArray[np.intp]:
+    """The subset of slices of greatest total confidence in which no step jumps and no gap is too wide.
+
+    Dynamic programming over pairs. Comparing each slice with its neighbour alone would let one outlier
+    reject the good slice after it.
+    """
+    n = len(z)
+    total = np.array(confidence, np.float64)
+    previous = np.full(n, -1)
+    for i in range(n):
+        rise = z[i] - z[:i]
+        # Close slices may still differ by the detector's own error: allow them the step of one interval.
+        intervals = np.maximum(rise / DETECTOR.slice_every_mm, 1.0)
+        step = np.abs(centres[i] - centres[:i])
+        fits = (
+            (step[:, 0] <= spec.max_jump_lr_mm * intervals)
+            & (step[:, 1] <= spec.max_jump_ap_mm * intervals)
+            & (rise <= spec.max_gap_mm)
+        )
+        if fits.any():
+            candidates = np.where(fits, total[:i], -np.inf)
+            previous[i] = int(candidates.argmax())
+            total[i] += candidates.max()
+    chain: list[int] = []
+    at = int(total.argmax()) if n else -1
+    while at >= 0:
+        chain.append(at)
+        at = int(previous[at])
+    return np.array(chain[::-1], np.intp)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Axial slices for the detector: one every 30 mm (paper §2.1), at its pixel size and intensity window."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.spec import DETECTOR, DetectorSpec
+from preprocess.tent import support, tent_weights
+
+
+def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_every_mm) -> NDArray[np.int32]:
+    """Indices, ascending, of the slices nearest to 0, 30, 60 … mm; the first and the last slice always.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 slices or a spacing is not positive.
+    """
+    if n_slices < 2 or not spacing_z_mm > 0 or not every_mm > 0:
+        raise ValueError(
+            "needs at least 2 slices and positive spacings, "
+            f"found {n_slices} slices, {spacing_z_mm} mm apart, one every {every_mm} mm"
+        )
+    height_mm = (n_slices - 1) * spacing_z_mm
+    wanted = np.round(np.arange(0.0, height_mm, every_mm) / spacing_z_mm).astype(np.int32)
+    picked: NDArray[np.int32] = np.unique(np.append(np.minimum(wanted, n_slices - 1), n_slices - 1)).astype(np.int32)
+    return picked
+
+
+def detector_images(
+    hu: NDArray[np.int16],
+    spacing_mm: tuple[float, float, float],
+    indices: NDArray[np.integer[Any]],
+    spec: DetectorSpec = DETECTOR,
+) -> NDArray[np.float32]:
+    """Detector images (n, image_px, image_px, 1) in [0, 1] of the slices ``hu[indices]``, centred on the slice.
+
+    Intensities are windowed first: metal and padding must not bleed into their neighbours. Outside the slice
+    reads as 0, the window's lower end.
+    """
+    rows, columns = (_axis_weights(hu.shape[axis], spacing_mm[axis], spec) for axis in (1, 2))
+    y, x = support(rows), support(columns)
+    low, high = spec.window_hu
+    images = np.empty((len(indices), spec.image_px, spec.image_px, 1), np.float32)
+    across = np.ascontiguousarray(columns[:, x].T)
+    for image, index in zip(images, indices, strict=True):
+        window = np.clip(hu[index, y, x], low, high).astype(np.float32)
+        window -= low
+        window /= high - low
+        image[..., 0] = rows[:, y] @ window @ across
+    return images
+
+
+def image_to_volume_mm(
+    places_px: NDArray[np.floating[Any]],
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    spec: DetectorSpec = DETECTOR,
+) -> NDArray[np.float64]:
+    """Map (…, 2) places x, y in detector pixels (0 is the image's edge) to mm from the centre of voxel (·, 0, 0)."""
+    centre = np.array([(shape[2] - 1) * spacing_mm[2], (shape[1] - 1) * spacing_mm[1]]) / 2
+    return (np.asarray(places_px, np.float64) - spec.image_px / 2) * spec.pixel_mm + centre
+
+
+def volume_to_image_px(
+    places_mm: NDArray[np.floating[Any]],
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    spec: DetectorSpec = DETECTOR,
+) -> NDArray[np.float64]:
+    """The inverse of `image_to_volume_mm`."""
+    centre = np.array([(shape[2] - 1) * spacing_mm[2], (shape[1] - 1) * spacing_mm[1]]) / 2
+    return (np.asarray(places_mm, np.float64) - centre) / spec.pixel_mm + spec.image_px / 2
+
+
+def _axis_weights(n: int, pitch_mm: float, spec: DetectorSpec) -> NDArray[np.float32]:
+    from_centre = (np.arange(spec.image_px) + 0.5 - spec.image_px / 2) * spec.pixel_mm
+    return tent_weights(from_centre + (n - 1) * pitch_mm / 2, n, pitch_mm, spec.pixel_mm)
