@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+
+import numpy as np
+import pytest
+
+from preprocess.geometry import canonicalise
+
+PERMUTATIONS = list(itertools.permutations(range(3)))
+FLIPS = list(itertools.product([1, -1], repeat=3))
+
+
+def marked(shape=(5, 6, 7)):
+    """A canonical volume (x, y, z order of axes) with one marked voxel, and its affine."""
+    hu = np.zeros(shape, np.int16)
+    hu[1, 4, 5] = 700
+    affine = np.diag([0.7, 0.8, 2.0, 1.0])
+    affine[:3, 3] = [-120.0, -90.0, 40.0]
+    return hu, affine
+
+
+@pytest.mark.parametrize("permutation", PERMUTATIONS)
+@pytest.mark.parametrize("flips", FLIPS)
+def test_any_storage_order_gives_one_volume(permutation, flips):
+    """All 48 orientations: prone, feet first, reversed, sagittal or coronal stacks of the same anatomy."""
+    hu, affine = marked()
+    stored, stored_affine = hu, affine.copy()
+    for axis, sign in enumerate(flips):
+        if sign < 0:
+            stored = np.flip(stored, axis)
+            stored_affine[:3, 3] += stored_affine[:3, axis] * (hu.shape[axis] - 1)
+            stored_affine[:3, axis] *= -1
+    stored = stored.transpose(permutation)
+    stored_affine[:3, :3] = stored_affine[:3, list(permutation)]
+    volume = canonicalise(stored, stored_affine)
+    np.testing.assert_array_equal(volume.hu, hu.transpose(2, 1, 0))
+    np.testing.assert_allclose(volume.affine, affine)
+    np.testing.assert_allclose(volume.spacing_mm, (2.0, 0.8, 0.7))
+
+
+def test_points_go_to_the_patient():
+    hu, affine = marked()
+    volume = canonicalise(hu, affine)
+    np.testing.assert_allclose(volume.to_lps_mm(np.array([[0.7, 3.2, 10.0]])), [[-119.3, -86.8, 50.0]])
+
+
+def test_a_small_obliquity_stays_in_the_affine():
+    hu, affine = marked()
+    angle = np.radians(5)
+    rotation = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    affine[:3, :3] = rotation @ affine[:3, :3]
+    volume = canonicalise(hu, affine)
+    np.testing.assert_allclose(volume.spacing_mm, (2.0, 0.8, 0.7))
+    np.testing.assert_allclose(volume.to_lps_mm(np.array([0.0, 0.8, 0.0])), affine[:3, 3] + affine[:3, 1])
+
+
+def test_two_axes_along_one_patient_axis_are_refused():
+    affine = np.eye(4)
+    affine[:3, 1] = [0.9, 0.1, 0.0]
+    with pytest.raises(ValueError, match="three different"):
+        canonicalise(np.zeros((2, 2, 2), np.int16), affine)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from preprocess.slices import detector_images, image_to_volume_mm, pick, volume_to_image_px
+from preprocess.spec import DETECTOR
+
+
+@pytest.mark.parametrize(
+    ("n", "dz"), [(2, 5.0), (51, 5.0), (133, 2.5), (300, 1.0), (700, 1.0), (311, 0.7), (40, 30.0), (9, 45.0)]
+)
+def test_every_30_mm_with_first_and_last(n, dz):
+    picked = pick(n, dz)
+    assert picked[0] == 0
+    assert picked[-1] == n - 1
+    steps_mm = np.diff(picked) * dz
+    assert (steps_mm > 0).all()
+    assert steps_mm.max() <= 30 + max(dz, 0) + 1e-9
+    assert picked.dtype == np.int32
+
+
+def test_positions_do_not_drift_when_30_mm_is_no_multiple_of_the_spacing():
+    picked = pick(1000, 0.7)
+    np.testing.assert_allclose(picked[:-1] * 0.7, np.arange(len(picked) - 1) * 30, atol=0.36)
+
+
+@pytest.mark.parametrize(("n", "dz"), [(1, 1.0), (0, 1.0), (10, 0.0), (10, float("nan"))])
+def test_impossible_stacks_are_refused(n, dz):
+    with pytest.raises(ValueError, match="at least 2 slices"):
+        pick(n, dz)
+
+
+@pytest.mark.parametrize("spacing", [(5.0, 0.7, 0.7), (1.0, 0.9, 0.6), (1.0, 2.4, 2.4)])
+def test_a_disc_keeps_its_place_and_its_area(spacing):
+    """Mass and centroid of a disc of 500 HU, by formula, whatever the pixel size."""
+    shape = (2, round(360 / spacing[1]), round(340 / spacing[2]))
+    at_mm, radius_mm = np.array([120.0, 250.0]), 25.0
+    y, x = np.meshgrid(np.arange(shape[1]) * spacing[1], np.arange(shape[2]) * spacing[2], indexing="ij")
+    hu = np.full(shape, -200, np.int16)
+    hu[0][np.hypot(x - at_mm[0], y - at_mm[1]) < radius_mm] = 500
+    image = detector_images(hu, spacing, np.array([0, 1]))
+    assert image.shape == (2, DETECTOR.image_px, DETECTOR.image_px, 1)
+    mass = image[0, ..., 0] / 0.7
+    area_mm2 = mass.sum() * DETECTOR.pixel_mm**2
+    assert area_mm2 == pytest.approx(np.pi * radius_mm**2, rel=0.03)
+    rows, columns = np.indices(mass.shape) + 0.5
+    centre_px = np.array([(mass * columns).sum(), (mass * rows).sum()]) / mass.sum()
+    np.testing.assert_allclose(image_to_volume_mm(centre_px, shape, spacing), at_mm, atol=0.5)
+    assert not image[1].any()
+
+
+def test_windowing_comes_first_so_metal_does_not_bleed():
+    hu = np.full((2, 200, 200), 0, np.int16)
+    hu[0, 100, 100] = 30000
+    image = detector_images(hu, (1.0, 0.8, 0.8), np.array([0]))[0, ..., 0]
+    assert image.max() <= 1
+    assert (image > 0.21).sum() <= 9
+
+
+def test_pixels_and_millimetres_are_inverse():
+    places = np.random.default_rng(0).uniform(0, 256, (5, 2))
+    there = image_to_volume_mm(places, (10, 512, 400), (1, 0.7, 0.9))
+    np.testing.assert_allclose(volume_to_image_px(there, (10, 512, 400), (1, 0.7, 0.9)), places)
