@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Keras networks: canal detector, F_rep and F_seq (paper §2.1 and §2.3).
+
+Each function returns an untrained ``keras.Model`` whose inputs and outputs carry the names of the contract, so
+that the exported graph needs no renaming. ``dtype`` is Keras' policy: ``mixed_bfloat16`` trains faster on CPUs
+that have bf16 arithmetic and keeps float32 weights; what is exported is always built in float32.
+"""
+
+import keras
+from keras import layers, ops
+
+from preprocess.spec import DETECTOR
+from vcf.contract import (
+    CANAL_GRID,
+    FEATURE_ROWS,
+    GRID,
+    LOCATION,
+    PATCH_PROBABILITY,
+    PATCHES,
+    SLICE_IMAGES,
+    encoder_name,
+    head_name,
+)
+
+ENCODER_FILTERS = (8, 16, 32)
+PROJECTION_UNITS = 32
+LSTM_UNITS = 32
+DETECTOR_LAYERS = ((8, 2, 1), (16, 1, 1), (32, 1, 1), (64, 1, 1), (96, 1, 1), (96, 1, 2), (96, 1, 4))
+"""(filters, stride, dilation) of the 3×3 convolutions; a 2× max pool follows the second to fourth."""
+POOL_AFTER = (1, 2, 3)
+
+
+def patch_encoder(grid: tuple[int, int, int] = GRID, *, member: str = "a", dtype: str = "float32") -> keras.Model:
+    """F_rep: patches (n, H, W, Z, 1) in [0, 1] to features (n, D).
+
+    Three blocks of two 3×3×3 convolutions and a 2× max pool, filters doubling from 8, flattened: 53,896
+    parameters whatever the grid. There is no batch normalisation, so a patch's features never depend on
+    the patches that share its batch.
+    """
+    if any(side % 8 for side in grid):
+        raise ValueError(f"grid {grid}: every side must be a multiple of 8, there are three 2× max pools")
+    inputs = x = keras.Input((*grid, 1), name=PATCHES.name)
+    for block, filters in enumerate(ENCODER_FILTERS, start=1):
+        for step in (1, 2):
+            x = layers.Conv3D(
+                filters,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                dtype=dtype,
+                name=f"block{block}_conv{step}",
+            )(x)
+        x = layers.MaxPooling3D(2, dtype=dtype, name=f"block{block}_pool")(x)
+    outputs = _Rows(x.shape[1] * x.shape[2] * x.shape[3] * x.shape[4], name=FEATURE_ROWS.name)(x)
+    return keras.Model(inputs, outputs, name=encoder_name(member))
+
+
+def head_layers() -> tuple[layers.Layer, layers.Layer, layers.Layer]:
+    """The three layers with weights of F_seq: projection, LSTM over the patches, patch classifier.
+
+    The projection keeps the LSTM small: without it the LSTM's input kernel alone would hold five times the
+    parameters of the encoder.
+    """
+    return (
+        layers.Dense(PROJECTION_UNITS, activation="relu", kernel_initializer="he_normal", name="projection"),
+        layers.LSTM(LSTM_UNITS, return_sequences=True, name="lstm"),
+        layers.Dense(1, activation="sigmoid", name="classifier"),
+    )
+
+
+def training_head(features: int) -> keras.Model:
+    """F_seq for training: features (b, k, D) and location (b, k) to patch probabilities (b, k).
+
+    The LSTM runs from head to feet and judges each patch by those above it. Studies shorter than k are padded
+    at the end (the feet): padding cannot change what comes before it, and the loss leaves it out, so no masking
+    layer is needed.
+    """
+    projection, lstm, classifier = head_layers()
+    rows = keras.Input((None, features), name=FEATURE_ROWS.name)
+    location = keras.Input((None,), name=LOCATION.name)
+    located = layers.Concatenate(name="located")([projection(rows), ops.expand_dims(location, -1)])
+    return keras.Model([rows, location], ops.squeeze(classifier(lstm(located)), axis=-1), name="sequence_head")
+
+
+def sequence_head(features: int, *, member: str = "a") -> keras.Model:
+    """F_seq as it is served: features (f·k, D), flip-major, and location (k,) to probabilities (f, k).
+
+    It has the layers of ``training_head`` and takes its weights unchanged. Dense layers act on rows, before
+    and after the rows are folded into f sequences of k: the exported graph then holds plain matrix products.
+    """
+    projection, lstm, classifier = head_layers()
+    rows = keras.Input(batch_shape=(None, features), name=FEATURE_ROWS.name)
+    location = keras.Input(batch_shape=(None,), name=LOCATION.name)
+    sequences = _Locate(name="located")([projection(rows), location])
+    probability = classifier(_Rows(LSTM_UNITS, name="rows")(lstm(sequences)))
+    folded = _Fold(name=PATCH_PROBABILITY.name)([probability, location])
+    return keras.Model([rows, location], folded, name=head_name(member))
+
+
+class _Rows(layers.Layer):  # type: ignore[misc]
+    """Everything but the last axis to rows: (n, …) to (m, width), a constant shape in the exported graph."""
+
+    def __init__(self, width: int, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.width = width
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.reshape(inputs, (-1, self.width))
+
+
+class _Locate(layers.Layer):  # type: ignore[misc]
+    """Rows (f·k, P) and location (k,) to sequences (f, k, P + 1)."""
+
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        rows, location = inputs
+        k = ops.shape(location)[0]
+        sequences = ops.reshape(rows, (-1, k, PROJECTION_UNITS))
+        column = ops.broadcast_to(ops.reshape(location, (1, -1, 1)), (ops.shape(sequences)[0], k, 1))
+        return ops.concatenate([sequences, column], axis=-1)
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        return None, None, PROJECTION_UNITS + 1
+
+
+class _Fold(layers.Layer):  # type: ignore[misc]
+    """Rows (f·k, 1) and location (k,) to (f, k)."""
+
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        rows, location = inputs
+        return ops.reshape(rows, (-1, ops.shape(location)[0]))
+
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        return None, None
+
+
+def canal_detector(*, batch_norm: bool = True, dtype: str = "float32") -> keras.Model:
+    """Single-shot detector in the manner of YOLOv2: slice images (n, 256, 256, 1) to raw heads (n, 16, 16, 15).
+
+    0.22 GFLOP an image. The last convolutions are dilated, so each cell sees the whole body: the canal is told
+    from other soft tissue inside bone by where it lies. ``batch_norm=False`` gives the served form, whose
+    convolutions have absorbed the normalisation (``fold_batch_norm``).
+    """
+    side = DETECTOR.image_px
+    inputs = x = keras.Input((side, side, 1), name=SLICE_IMAGES.name)
+    for n, (filters, stride, dilation) in enumerate(DETECTOR_LAYERS):
+        x = layers.Conv2D(
+            filters,
+            3,
+            strides=stride,
+            dilation_rate=dilation,
+            padding="same",
+            use_bias=not batch_norm,
+            kernel_initializer="he_normal",
+            dtype=dtype,
+            name=f"conv{n}",
+        )(x)
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=0.97, dtype=dtype, name=f"norm{n}")(x)
+        x = layers.LeakyReLU(negative_slope=0.1, dtype=dtype, name=f"relu{n}")(x)
+        if n in POOL_AFTER:
+            x = layers.MaxPooling2D(2, dtype=dtype, name=f"pool{n}")(x)
+    outputs = layers.Conv2D(DETECTOR.head_channels, 1, dtype="float32", name=CANAL_GRID.name)(x)
+    return keras.Model(inputs, outputs, name="spinal_cord_detector")
+
+
+def fold_batch_norm(trained: keras.Model) -> keras.Model:
+    """The detector's served form: the same function with each normalisation folded into its convolution."""
+    served = canal_detector(batch_norm=False)
+    for n in range(len(DETECTOR_LAYERS)):
+        norm = trained.get_layer(f"norm{n}")
+        gamma, beta, mean, variance = norm.get_weights()
+        scale = gamma / (variance + norm.epsilon) ** 0.5
+        (kernel,) = trained.get_layer(f"conv{n}").get_weights()
+        served.get_layer(f"conv{n}").set_weights([kernel * scale, beta - mean * scale])
+    served.get_layer(CANAL_GRID.name).set_weights(trained.get_layer(CANAL_GRID.name).get_weights())
+    return served

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights on disk: one file a network, named like the served model, and ``manifest.json`` beside them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from training import models
+from vcf.contract import FEATURES, MEMBERS, SPINAL_CORD_DETECTOR, encoder_name, head_name
+from vcf.errors import SetupError
+
+SHIPPED = Path(__file__).with_name("weights")
+"""The weights that come with the project; trained on synthetic fractures (``MODEL_CARD.md``)."""
+MANIFEST = "manifest.json"
+DETECTOR_NAME = SPINAL_CORD_DETECTOR.name
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All trained networks in their served form, keyed by the member's letter."""
+
+    detector: keras.Model
+    encoders: dict[str, keras.Model]
+    heads: dict[str, keras.Model]
+
+    def by_name(self) -> dict[str, keras.Model]:
+        """Keyed by the served model's name, in the contract's order."""
+        return {m.name: m for m in (self.detector, *self.encoders.values(), *self.heads.values())}
+
+
+def weights_path(folder: Path, network: str) -> Path:
+    """Where a network's weights lie."""
+    return folder / f"{network}.weights.h5"
+
+
+def save_detector(folder: Path, trained: keras.Model) -> None:
+    """Save the detector with its batch normalisation, so that training can go on from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained.save_weights(weights_path(folder, DETECTOR_NAME))
+
+
+def save_member(folder: Path, member: str, encoder: keras.Model, head: keras.Model) -> None:
+    """Save F_rep and F_seq of a member; ``head`` in its training or its served form."""
+    folder.mkdir(parents=True, exist_ok=True)
+    served = models.sequence_head(encoder.output_shape[-1], member=member)
+    served.set_weights(head.get_weights())
+    encoder.save_weights(weights_path(folder, encoder_name(member)))
+    served.save_weights(weights_path(folder, head_name(member)))
+
+
+def load_detector(folder: Path = SHIPPED) -> keras.Model:
+    """The detector with its batch normalisation; ``models.fold_batch_norm`` gives the served form."""
+    return _loaded(folder, models.canal_detector())
+
+
+def load_member(member: str, folder: Path = SHIPPED) -> tuple[keras.Model, keras.Model]:
+    """Served F_rep and F_seq of a member."""
+    return (
+        _loaded(folder, models.patch_encoder(member=member)),
+        _loaded(folder, models.sequence_head(FEATURES, member=member)),
+    )
+
+
+def load_networks(folder: Path = SHIPPED) -> Networks:
+    """All networks in their served form.
+
+    Raises:
+        SetupError: a weights file is missing.
+    """
+    members = {m: load_member(m, folder) for m in MEMBERS}
+    return Networks(
+        models.fold_batch_norm(load_detector(folder)),
+        {m: encoder for m, (encoder, _) in members.items()},
+        {m: head for m, (_, head) in members.items()},
+    )
+
+
+def read_manifest(folder: Path = SHIPPED) -> dict[str, Any]:
+    """How the weights came to be; empty where nothing was trained yet."""
+    path = folder / MANIFEST
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def update_manifest(folder: Path, **entries: Any) -> None:
+    """Merge ``entries`` into the manifest and renew the hashes of the weights files."""
+    manifest = read_manifest(folder) | entries
+    manifest["files"] = {p.name: sha256(p.read_bytes()) for p in sorted(folder.glob("*.weights.h5"))}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _loaded(folder: Path, model: keras.Model) -> keras.Model:
+    path = weights_path(folder, model.name)
+    if not path.is_file():
+        raise SetupError(f"no weights {path.name} in {folder}: train them with `vcf train all --out {folder}`")
+    model.load_weights(path)
+    return model
