@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from preprocess.centre_line import CentreLine
 from preprocess.fourier import resample_columns, resampled_length
 from preprocess.spec import FOURIER_MODE, SAGITTAL, FourierMode, SagittalSpec
-from preprocess.tent import support, tent_weights
+from preprocess.tent import tent_weights, tent_window
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ def midsagittal(
     if y1 <= y0:  # a centre line outside the picture: keep one column rather than none
         y0, y1 = min(y0, hu.shape[1] - 1), min(y0, hu.shape[1] - 1) + 1
     plane_x = np.interp(np.arange(len(hu)) * dz, points[:, 2], points[:, 0])
-    across = tent_weights(np.clip(plane_x, 0, (hu.shape[2] - 1) * dx), hu.shape[2], dx, spec.slab_mm)
-    in_x = support(across)
+    plane_x = np.clip(plane_x, 0, (hu.shape[2] - 1) * dx)
+    in_x = tent_window(plane_x, hu.shape[2], dx, spec.slab_mm)
+    across = tent_weights(plane_x, hu.shape[2], dx, spec.slab_mm, in_x)
     slab = hu[:, y0:y1, in_x].astype(np.float32)
-    view = (slab @ across[:, in_x, None])[..., 0]
+    view = (slab @ across[..., None])[..., 0]
     n_rows = resampled_length(len(hu), dz, dy)
     row_mm = dz * len(hu) / n_rows
     picture = resample_columns(view, n_rows, mode)[::-1]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.spec import DETECTOR, DetectorSpec
-from preprocess.tent import support, tent_weights
+from preprocess.tent import tent_weights, tent_window
 
 
 def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_every_mm) -> NDArray[np.int32]:
@@ -40,16 +40,15 @@ def detector_images(
     Intensities are windowed first: metal and padding must not bleed into their neighbours. Outside the slice
     reads as 0, the window's lower end.
     """
-    rows, columns = (_axis_weights(hu.shape[axis], spacing_mm[axis], spec) for axis in (1, 2))
-    y, x = support(rows), support(columns)
+    (y, rows), (x, columns) = (_axis(hu.shape[axis], spacing_mm[axis], spec) for axis in (1, 2))
     low, high = spec.window_hu
     images = np.empty((len(indices), spec.image_px, spec.image_px, 1), np.float32)
-    across = np.ascontiguousarray(columns[:, x].T)
+    across = np.ascontiguousarray(columns.T)
     for image, index in zip(images, indices, strict=True):
         window = np.clip(hu[index, y, x], low, high).astype(np.float32)
         window -= low
         window /= high - low
-        image[..., 0] = rows[:, y] @ window @ across
+        image[..., 0] = rows @ window @ across
     return images
 
 
@@ -75,6 +74,9 @@ def volume_to_image_px(
     return (np.asarray(places_mm, np.float64) - centre) / spec.pixel_mm + spec.image_px / 2
 
 
-def _axis_weights(n: int, pitch_mm: float, spec: DetectorSpec) -> NDArray[np.float32]:
+def _axis(n: int, pitch_mm: float, spec: DetectorSpec) -> tuple[slice, NDArray[np.float32]]:
+    """Which samples of an axis the image shows, and their weights (image_px, samples)."""
     from_centre = (np.arange(spec.image_px) + 0.5 - spec.image_px / 2) * spec.pixel_mm
-    return tent_weights(from_centre + (n - 1) * pitch_mm / 2, n, pitch_mm, spec.pixel_mm)
+    places = from_centre + (n - 1) * pitch_mm / 2
+    window = tent_window(places, n, pitch_mm, spec.pixel_mm)
+    return window, tent_weights(places, n, pitch_mm, spec.pixel_mm, window)

@@ -8,20 +8,30 @@ AIR_HU = -1024
 """What lies outside the volume reads as air."""
 
 
-def tent_weights(places: ArrayLike, n_in: int, pitch_in: float, pitch_out: float) -> NDArray[np.float32]:
-    """Weights (…, n_in) of the input samples at places (…) of an output grid; sample i lies at i·pitch_in.
+def tent_weights(
+    places: ArrayLike, n_in: int, pitch_in: float, pitch_out: float, window: slice | None = None
+) -> NDArray[np.float32]:
+    """Weights (…, n) of the input samples at places (…) of an output grid; sample i lies at i·pitch_in.
 
     A triangle of half width max(pitch_in, pitch_out) about each place, its weights summing to 1. A place
     outside the samples' extent (half a pitch beyond the outermost) has no weights at all: it reads as zero.
+
+    Parameters
+    ----------
+    window
+        Give the weights of these samples only, as found by `tent_window` for the same places or more.
     """
+    samples = np.arange(n_in)[window or slice(None)] * pitch_in
     place = np.asarray(places, np.float64)[..., None]
-    weights = np.maximum(0.0, 1.0 - np.abs(place - np.arange(n_in) * pitch_in) / max(pitch_in, pitch_out))
+    weights = np.maximum(0.0, 1.0 - np.abs(place - samples) / max(pitch_in, pitch_out))
     inside = (place >= -pitch_in / 2) & (place <= (n_in - 0.5) * pitch_in)
     total = weights.sum(-1, keepdims=True)
     return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=inside), np.float32)
 
 
-def support(weights: NDArray[np.float32]) -> slice:
-    """The smallest range of input samples that any of the outputs reads; empty if none does."""
-    used = np.flatnonzero(weights.reshape(-1, weights.shape[-1]).any(0))
-    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+def tent_window(places: ArrayLike, n_in: int, pitch_in: float, pitch_out: float) -> slice:
+    """The range of input samples that the weights of these places can reach; empty if they lie outside."""
+    reach = max(pitch_in, pitch_out)
+    first = int(np.ceil((np.min(places) - reach) / pitch_in))
+    last = int(np.floor((np.max(places) + reach) / pitch_in))
+    return slice(min(max(first, 0), n_in), max(min(last + 1, n_in), 0))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
-from preprocess.tent import support, tent_weights
+from preprocess.tent import tent_weights, tent_window
 
 
 def test_enlarging_is_linear_interpolation():
@@ -28,7 +29,17 @@ def test_outside_reads_as_zero_and_the_border_sample_keeps_its_half_pitch():
     assert weights[3, 9] == 1
 
 
-def test_support_is_the_range_that_is_read():
-    weights = tent_weights(np.array([[10.0, 12.0], [14.0, 16.0]]), 100, 1.0, 1.0)
-    assert support(weights) == slice(10, 17)
-    assert support(tent_weights([500.0], 100, 1.0, 1.0)) == slice(0, 0)
+def test_the_window_holds_every_sample_that_has_a_weight():
+    places = np.array([[10.0, 12.0], [14.0, 16.0]])
+    whole = tent_weights(places, 100, 1.0, 2.5)
+    window = tent_window(places, 100, 1.0, 2.5)
+    np.testing.assert_array_equal(tent_weights(places, 100, 1.0, 2.5, window), whole[..., window])
+    assert np.flatnonzero(whole.any((0, 1)))[[0, -1]].tolist() == [8, 18]
+    assert window == slice(8, 19)
+
+
+@pytest.mark.parametrize("far", [-500.0, 500.0])
+def test_the_window_of_places_outside_is_empty(far):
+    window = tent_window([far], 100, 1.0, 1.0)
+    assert len(range(100)[window]) == 0
+    assert tent_weights([far], 100, 1.0, 1.0, window).shape == (1, 0)
