@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each flag means to a reader of the findings, in one plain sentence."""
+
+from vcf.errors import Code
+
+MEANING: dict[Code, str] = {
+    Code.AGE_UNDER_50: "The patient is younger than 50; the method was only studied on patients of 50 and over.",
+    Code.AGE_UNKNOWN: "The images do not say how old the patient is; the method was only studied from 50 years on.",
+    Code.LUNG_WINDOW: "The series asks to be shown in a lung window. Its reconstruction kernel is no lung kernel, "
+    "so it was analysed.",
+    Code.THICK_SLICES: "The slices are thicker than 3 mm: a slight loss of height can be missed.",
+    Code.SLICES_FILLED: "One or two missing slices were filled in from their neighbours.",
+    Code.DUPLICATE_POSITION: "Some images were there twice; one of each was used.",
+    Code.TILT_CORRECTED: "The gantry was tilted; the slices were shifted back into place.",
+    Code.LOSSY: "The images were compressed with loss at some time: fine bone structure may have changed.",
+    Code.METAL: "There is metal in the scan; streaks around it can hide or imitate a fracture.",
+    Code.CANAL_INTERPOLATED: "The spinal canal was not found on every slice looked at; between those where it was, "
+    "its course is a straight line.",
+    Code.CANAL_EXTRAPOLATED: "The spinal canal was not found up to the end of the scan; its course was held straight "
+    "for up to 30 mm.",
+    Code.SPINE_SHORTENED: "A part of the scan at its upper or lower end was not analysed, because the spinal canal "
+    "was not found there.",
+}
+
+
+def meaning(flag: str) -> str:
+    """The sentence for a flag; for one that this client does not know yet, that."""
+    if flag in Code.__members__ and Code(flag) in MEANING:
+        return MEANING[Code(flag)]
+    return "This version of the client has no explanation for the flag."
