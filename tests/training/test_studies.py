@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from training.presets import PRESETS, Augmentation
+from training.studies import Sampler, Studies
+
+UNCHANGED = replace(PRESETS["tiny"].member, augmentation=Augmentation(share=0), patches_per_step=12, lengths=(3,))
+
+
+def studies(lengths: tuple[int, ...] = (5, 2, 4), fractured: dict[int, list[int]] | None = None) -> Studies:
+    """Patch i holds the value i everywhere; ``fractured`` lists positions inside a study."""
+    n, starts = sum(lengths), np.concatenate([[0], np.cumsum(lengths)])
+    label = np.zeros(n, np.uint8)
+    for study, positions in (fractured if fractured is not None else {0: [3]}).items():
+        label[starts[study] + np.array(positions)] = 1
+    return Studies(
+        np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 8, 8, 8)).copy(),
+        np.concatenate([np.linspace(0, 1, k) for k in lengths]).astype(np.float32),
+        label,
+        np.ones(n, np.uint8),
+        2 * label,
+        starts.astype(np.int64),
+        np.array([f"s{i}" for i in range(len(lengths))]),
+    )
+
+
+def test_labels_and_grades_of_studies() -> None:
+    data = studies()
+    assert data.study_label.tolist() == [1, 0, 0]
+    assert data.study_grade.tolist() == [2, 0, 0]
+
+
+def test_joined_and_saved_studies_are_the_same(tmp_path: Path) -> None:
+    data = Studies.joined([studies(), studies((3,), {0: [0]})])
+    assert data.starts.tolist() == [0, 5, 7, 11, 14]
+    assert data.study_label.tolist() == [1, 0, 0, 1]
+    data.save(tmp_path / "s.npz")
+    again = Studies.load(tmp_path / "s.npz")
+    np.testing.assert_array_equal(again.patches, data.patches)
+    np.testing.assert_array_equal(again.starts, data.starts)
+
+
+def test_batches_hold_both_classes_equally_and_show_the_fracture() -> None:
+    sampler = Sampler(studies(), UNCHANGED, np.random.default_rng(0))
+    for _ in range(20):
+        batch = sampler.draw()
+        assert batch.patches.shape == (4, 3, 8, 8, 8)
+        per_study = (batch.label * batch.valid).max(1)
+        assert per_study.tolist() == [0, 0, 1, 1]
+
+
+def test_a_run_is_contiguous_and_padded_at_the_feet() -> None:
+    sampler = Sampler(studies(), UNCHANGED, np.random.default_rng(1))
+    for _ in range(20):
+        batch = sampler.draw()
+        for patches, valid in zip(batch.patches, batch.valid, strict=True):
+            n = int(valid.sum())
+            assert valid.tolist() == [1.0] * n + [0.0] * (3 - n)
+            np.testing.assert_allclose(np.diff(np.rint(patches[:n, 0, 0, 0] * 255)), 1)
+            assert (patches[n:] == 0).all()
+
+
+def test_every_run_with_the_fracture_is_drawn() -> None:
+    sampler = Sampler(studies((9, 4), {0: [4]}), UNCHANGED, np.random.default_rng(2))
+    first = {round(float(sampler.draw().patches[-1, 0, 0, 0, 0]) * 255) for _ in range(60)}
+    assert first == {2, 3, 4}
+
+
+def test_fixed_number_of_whole_studies() -> None:
+    preset = replace(UNCHANGED, studies_per_step=4)
+    batch = Sampler(studies(), preset, np.random.default_rng(3)).draw()
+    assert batch.patches.shape[:2] == (4, 5)
+
+
+def test_one_class_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 positive and 3 negative"):
+        Sampler(studies(fractured={}), UNCHANGED, np.random.default_rng(0))

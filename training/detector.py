@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the canal detector on phantom slices and annotated real ones (paper §2.1: 300 annotated slices)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from preprocess import yolo
+from preprocess.spec import DETECTOR
+from training import models
+from training.augment import augment_images
+from training.losses import yolo_loss, yolo_targets
+from training.presets import DetectorPreset
+from training.schedule import learning_rate
+
+Progress = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class CanalImages:
+    """Detector images with the canal's box.
+
+    images
+        (n, 256, 256) uint8, 255 is the window's upper end.
+    boxes_mm
+        (n, 4) centre x, centre y, width, height in mm from the image's corner; width 0 where there is no canal.
+    group
+        (n,) name of the scan that each came from.
+    """
+
+    images: NDArray[np.uint8]
+    boxes_mm: NDArray[np.float64]
+    group: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def where(self, chosen: NDArray[np.bool_]) -> "CanalImages":
+        """The images for which ``chosen`` holds."""
+        return CanalImages(self.images[chosen], self.boxes_mm[chosen], self.group[chosen])
+
+    @classmethod
+    def joined(cls, parts: "list[CanalImages]") -> "CanalImages":
+        """All images of several sets."""
+        return cls(
+            np.concatenate([p.images for p in parts]),
+            np.concatenate([p.boxes_mm for p in parts]),
+            np.concatenate([p.group for p in parts]),
+        )
+
+
+def train(
+    sources: list[CanalImages], preset: DetectorPreset, seed: int, progress: Progress = lambda *_: None
+) -> keras.Model:
+    """Train a detector; every source has the same share of each batch, whatever its size."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = models.canal_detector(dtype=preset.dtype)
+    optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=10.0)
+    optimizer.build(model.trainable_variables)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(images: tf.Tensor, where: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = yolo_loss(model(images, training=True), where, values)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    mean_loss = None
+    for number in range(preset.steps):
+        optimizer.learning_rate = learning_rate(number, preset.steps, preset.learning_rate)
+        images, boxes_mm = _batch(sources, preset, rng)
+        where, values = yolo_targets(boxes_mm)
+        loss = float(step(tf.constant(images), tf.constant(where), tf.constant(values)))
+        mean_loss = loss if mean_loss is None else 0.97 * mean_loss + 0.03 * loss
+        progress(number + 1, {"loss": mean_loss})
+    trained = models.canal_detector()
+    trained.set_weights(model.get_weights())
+    return trained
+
+
+def _batch(
+    sources: list[CanalImages], preset: DetectorPreset, rng: Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    images, boxes = [], []
+    for source, count in zip(sources, _shares(preset.batch, len(sources)), strict=True):
+        chosen = rng.integers(0, len(source), count)
+        images.append(source.images[chosen])
+        boxes.append(source.boxes_mm[chosen])
+    scaled = np.concatenate(images)[..., None].astype(np.float32) / 255
+    return augment_images(scaled, np.concatenate(boxes), rng, preset)
+
+
+def _shares(batch: int, sources: int) -> list[int]:
+    return [batch // sources + (i < batch % sources) for i in range(sources)]
+
+
+def evaluate(trained: keras.Model, data: CanalImages, batch: int = 16) -> dict[str, float]:
+    """Distance of the best box's centre from the truth, over the images that hold a canal.
+
+    ``within_5_mm`` counts an image as found only if its confidence passes the served minimum as well.
+    """
+    served = models.fold_batch_norm(trained)
+    images = data.images[..., None].astype(np.float32) / 255
+    heads = [np.asarray(served(images[i : i + batch])) for i in range(0, len(images), batch)]
+    boxes = yolo.decode(np.concatenate(heads))
+    present = data.boxes_mm[:, 2] > 0
+    error_mm = np.linalg.norm(boxes.centre_px * DETECTOR.pixel_mm - data.boxes_mm[:, :2], axis=1)[present]
+    sure = (boxes.confidence >= DETECTOR.min_confidence)[present]
+    return {
+        "images": float(present.sum()),
+        "median_error_mm": float(np.median(error_mm)),
+        "p95_error_mm": float(np.percentile(error_mm, 95)),
+        "within_5_mm": float(((error_mm <= 5) & sure).mean()),
+        "confident": float(sure.mean()),
+    }

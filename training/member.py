@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of one member: F_rep and F_seq end to end with the joint loss (paper §2.3, §3.2)."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from preprocess.aggregate import study_scores
+from training import models
+from training.losses import joint_loss
+from training.metrics import roc_auc
+from training.presets import MemberPreset
+from training.schedule import learning_rate
+from training.studies import Sampler, Studies
+
+Progress = Callable[[int, dict[str, float]], None]
+ENCODER_BATCH = 64
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """The weights of the step with the best ROC AUC on the tuning studies."""
+
+    encoder: keras.Model
+    head: keras.Model
+    step: int
+    tuning_auc: float
+    history: list[tuple[int, float, float]]
+    """(step, mean training loss, tuning AUC) of every evaluation."""
+
+
+def train(
+    studies: Studies,
+    tuning: Studies,
+    preset: MemberPreset,
+    *,
+    member: str,
+    seed: int,
+    progress: Progress = lambda *_: None,
+) -> TrainedMember:
+    """Train one member from random weights; the seed decides those and the content of the batches."""
+    keras.utils.set_random_seed(seed)
+    height, width, depth = studies.patches.shape[1:]
+    grid = height, width, depth
+    encoder = models.patch_encoder(grid, member=member, dtype=preset.dtype)
+    head = models.training_head(encoder.output_shape[-1])
+    variables = encoder.trainable_variables + head.trainable_variables
+    optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=5.0)
+    optimizer.build(variables)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(
+        patches: tf.Tensor, location: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, valid: tf.Tensor
+    ) -> tf.Tensor:
+        b, k = tf.shape(location)[0], tf.shape(location)[1]
+        with tf.GradientTape() as tape:
+            rows = encoder(tf.reshape(patches, (-1, *grid, 1)), training=True)
+            probability = head([tf.reshape(rows, (b, k, rows.shape[-1])), location], training=True)
+            # Plain maximum: after smoothing, one fractured patch among sound ones could not reach 1.
+            loss = joint_loss(probability, label, weight, valid, sequence_weight=preset.sequence_weight, smoothed=False)
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    sampler = Sampler(studies, preset, np.random.default_rng(seed))
+    best: tuple[float, int, list[NDArray[np.float32]]] | None = None
+    history: list[tuple[int, float, float]] = []
+    losses: list[float] = []
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(sampler.draw)
+        for number in range(1, preset.steps + 1):
+            batch, coming = coming.result(), ahead.submit(sampler.draw)
+            optimizer.learning_rate = learning_rate(
+                number - 1, preset.steps, preset.learning_rate, constant=preset.constant_rate
+            )
+            losses.append(float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid)))
+            if number % preset.evaluate_every == 0 or number == preset.steps:
+                auc = roc_auc(tuning.study_label, scores(encoder, head, tuning))
+                history.append((number, float(np.mean(losses[-preset.evaluate_every :])), auc))
+                if best is None or auc >= best[0]:
+                    best = (auc, number, [v.numpy() for v in variables])
+            progress(number, {"loss": float(np.mean(losses[-50:])), "tuning_auc": best[0] if best else float("nan")})
+        coming.cancel()
+    assert best is not None  # the last step is always evaluated
+    auc, number, values = best
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    plain = models.patch_encoder(grid, member=member)
+    plain.set_weights(encoder.get_weights())
+    return TrainedMember(plain, head, number, auc, history)
+
+
+def probabilities(
+    encoder: keras.Model, head: keras.Model, studies: Studies, *, flip: bool = False
+) -> list[NDArray[np.float32]]:
+    """Patch probabilities (k,) of each study; ``flip`` shows the networks the mirror image."""
+    features = []
+    for start in range(0, len(studies.patches), ENCODER_BATCH):
+        patches = studies.patches[start : start + ENCODER_BATCH, ..., None].astype(np.float32) / 255
+        features.append(np.asarray(encoder(patches[..., ::-1, :] if flip else patches)))
+    rows = np.concatenate(features)
+    longest = int(np.diff(studies.starts).max())
+    padded = np.zeros((len(studies), longest, rows.shape[-1]), np.float32)
+    location = np.zeros((len(studies), longest), np.float32)
+    for i in range(len(studies)):
+        own = studies.rows(i)
+        padded[i, : own.stop - own.start] = rows[own]
+        location[i, : own.stop - own.start] = studies.location[own]
+    answer = np.asarray(head([padded, location]))
+    return [answer[i, : studies.starts[i + 1] - studies.starts[i]] for i in range(len(studies))]
+
+
+def scores(encoder: keras.Model, head: keras.Model, studies: Studies) -> NDArray[np.float64]:
+    """Study scores (m,) of one member without flips: smoothed and maximum, as served."""
+    return np.array([study_scores(p[None, None])[0] for p in probabilities(encoder, head, studies)])

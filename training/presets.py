@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of everything a training uses: ``cpu`` makes the shipped weights, ``paper`` keeps the paper's settings."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class DetectorPreset:
+    """Training of the canal detector. One step is one batch; half of a batch is real slices where there are any."""
+
+    phantoms: int = 120
+    slices_per_phantom: int = 8
+    steps: int = 1400
+    batch: int = 24
+    learning_rate: float = 2e-3
+    """Peak; reached after a twentieth of the steps and lowered along a cosine."""
+    dtype: str = "mixed_bfloat16"
+    shift_mm: float = 60.0
+    scale: tuple[float, float] = (0.8, 1.25)
+    rotate_deg: float = 12.0
+    noise: float = 0.04
+    """Largest standard deviation of added noise, as a share of the window."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What happens to the patches of a study before it is learnt from.
+
+    ``left_right`` and ``cranio_caudal`` are the paper's horizontal and vertical flips. The second turns a
+    vertebra upside down, which no patient is: it belongs to the ``paper`` preset only.
+    """
+
+    share: float = 1.0
+    """Of the studies that are changed at all; the paper leaves half as they are."""
+    left_right: float = 0.5
+    cranio_caudal: float = 0.0
+    rotate_deg: float = 0.0
+    """In the sagittal plane."""
+    shift_voxels: int = 0
+    intensity_scale: float = 0.0
+    intensity_shift: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class MemberPreset:
+    """Training of one member, F_rep and F_seq together."""
+
+    phantoms: int = 400
+    """Patients; each is rendered healthy or fractured."""
+    tuning_phantoms: int = 80
+    views: int = 2
+    """Fields of view and detector errors drawn for each rendered patient."""
+    real_views: int = 40
+    """Views drawn of each real CT without fractures; learnt as negatives."""
+    steps: int = 1500
+    patches_per_step: int = 64
+    """A batch holds this many patches: many short sequences or few long ones."""
+    lengths: tuple[int, ...] = (3, 4, 6, 8, 12)
+    studies_per_step: int | None = None
+    """A fixed number of studies of full length in place of ``patches_per_step``."""
+    learning_rate: float = 1.5e-3
+    constant_rate: bool = False
+    sequence_weight: float = 1.0
+    """λ of the joint loss."""
+    evaluate_every: int = 150
+    dtype: str = "mixed_bfloat16"
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(shift_voxels=1, intensity_scale=0.12, intensity_shift=0.06, noise=0.02)
+    )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named pair of settings."""
+
+    name: str
+    detector: DetectorPreset
+    member: MemberPreset
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("cpu", DetectorPreset(), MemberPreset()),
+        # Paper §3.2: Adam 1e-5, batch 16, 2000 epochs of 150 iterations, flips and ±20° on half of the cases.
+        Preset(
+            "paper",
+            DetectorPreset(phantoms=600, steps=20_000, dtype="float32"),
+            MemberPreset(
+                phantoms=1832,
+                tuning_phantoms=311,
+                views=1,
+                real_views=0,
+                steps=2000 * 150,
+                studies_per_step=16,
+                learning_rate=1e-5,
+                constant_rate=True,
+                evaluate_every=150,
+                dtype="float32",
+                augmentation=Augmentation(share=0.5, left_right=0.5, cranio_caudal=0.5, rotate_deg=20.0),
+            ),
+        ),
+        # Seconds: shows that everything runs, learns next to nothing.
+        Preset(
+            "tiny",
+            DetectorPreset(phantoms=1, slices_per_phantom=4, steps=3, batch=4, dtype="float32"),
+            MemberPreset(
+                phantoms=2,
+                tuning_phantoms=2,
+                views=1,
+                real_views=0,
+                steps=2,
+                patches_per_step=8,
+                lengths=(2, 4),
+                evaluate_every=2,
+                dtype="float32",
+            ),
+        ),
+    )
+}

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patches of many studies in memory and on disk, and batches drawn from them."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from training.augment import augment_patches
+from training.presets import MemberPreset
+
+
+@dataclass(frozen=True)
+class Studies:
+    """n patches of m studies, head to feet within a study.
+
+    patches
+        (n, H, W, Z) uint8, 255 is the window's upper end: a step of 3.3 HU, far below the noise of any CT.
+    location
+        (n,) as in the contract.
+    label
+        (n,) 1 where the patch shows a fracture.
+    weight
+        (n,) 0 where that is undecided: a part of a fractured vertebra, but not its centre nor half its height.
+    grade
+        (n,) highest Genant grade in the patch, 0 without a fracture.
+    starts
+        (m + 1,) study i has the patches starts[i] to starts[i + 1].
+    name
+        (m,) of the study.
+    """
+
+    patches: NDArray[np.uint8]
+    location: NDArray[np.float32]
+    label: NDArray[np.uint8]
+    weight: NDArray[np.uint8]
+    grade: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    name: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def rows(self, study: int) -> slice:
+        """Where a study's patches lie."""
+        return slice(int(self.starts[study]), int(self.starts[study + 1]))
+
+    @property
+    def study_label(self) -> NDArray[np.uint8]:
+        """(m,) 1 where any patch shows a fracture."""
+        return np.maximum.reduceat(self.label, self.starts[:-1])
+
+    @property
+    def study_grade(self) -> NDArray[np.uint8]:
+        """(m,) highest grade in each study."""
+        return np.maximum.reduceat(self.grade, self.starts[:-1])
+
+    @classmethod
+    def joined(cls, parts: "list[Studies]") -> "Studies":
+        """All studies of several sets."""
+        starts, total = [np.zeros(1, np.int64)], 0
+        for part in parts:
+            starts.append(part.starts[1:] + total)
+            total += len(part.patches)
+        rest = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name != "starts"}
+        return cls(**rest, starts=np.concatenate(starts))
+
+    def save(self, path: Path) -> None:
+        """Write to a compressed file in one step."""
+        part = path.with_suffix(".part.npz")
+        np.savez_compressed(part, **{f.name: getattr(self, f.name) for f in fields(self)})
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Studies":
+        """Read what ``save`` wrote."""
+        with np.load(path) as stored:
+            return cls(**{f.name: stored[f.name] for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b studies padded at the feet to k patches; arrays (b, k, …) float32."""
+
+    patches: NDArray[np.float32]
+    location: NDArray[np.float32]
+    label: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    valid: NDArray[np.float32]
+
+
+class Sampler:
+    """Endless batches with equally many positive and negative studies (paper §3.2)."""
+
+    def __init__(self, studies: Studies, preset: MemberPreset, rng: Generator) -> None:
+        self.studies, self.preset, self.rng = studies, preset, rng
+        labels = studies.study_label
+        self.classes = [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)]
+        if not all(map(len, self.classes)):
+            found = [len(c) for c in self.classes]
+            raise ValueError(f"{found[1]} positive and {found[0]} negative studies: at least one of each is needed")
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        if self.preset.studies_per_step is not None:
+            pairs, length = self.preset.studies_per_step // 2, None
+        else:
+            length = int(self.rng.choice(self.preset.lengths))
+            pairs = max(1, self.preset.patches_per_step // length // 2)
+        chosen = [int(self.rng.choice(c)) for c in self.classes for _ in range(pairs)]
+        return self._collate([self._crop(study, length) for study in chosen])
+
+    def _crop(self, study: int, length: int | None) -> slice:
+        """A run of ``length`` patches of the study; of a positive one, a run with a fracture in it."""
+        rows = self.studies.rows(study)
+        if length is None or rows.stop - rows.start <= length:
+            return rows
+        first, last = rows.start, rows.stop - length
+        fractured = np.flatnonzero(self.studies.label[rows]) + rows.start
+        if len(fractured):
+            at = int(self.rng.choice(fractured))
+            first, last = max(first, at - length + 1), min(last, at)
+        start = int(self.rng.integers(first, last + 1))
+        return slice(start, start + length)
+
+    def _collate(self, runs: list[slice]) -> Batch:
+        s = self.studies
+        b, k = len(runs), max(r.stop - r.start for r in runs)
+        patches = np.zeros((b, k, *s.patches.shape[1:]), np.float32)
+        flat = {name: np.zeros((b, k), np.float32) for name in ("location", "label", "weight", "valid")}
+        for i, run in enumerate(runs):
+            n = run.stop - run.start
+            scaled = s.patches[run].astype(np.float32) / 255
+            patches[i, :n] = augment_patches(scaled, self.rng, self.preset.augmentation)
+            flat["valid"][i, :n] = 1
+            for name in ("location", "label", "weight"):
+                flat[name][i, :n] = getattr(s, name)[run]
+        return Batch(patches, **flat)
