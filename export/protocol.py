@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tensor tables of ``docs/protocol.md``, made from the contract so that they cannot drift from it.
+
+``python -m export.protocol`` rewrites them in place.
+"""
+
+from pathlib import Path
+
+from vcf.contract import VCF, Tensor
+from vcf.errors import Code
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "protocol.md"
+SYMBOLS = {"volume": ("Nz", "Ny", "Nx"), "centre_line_mm": ("n",), "midsagittal": ("rows", "columns"), "flags": ("m",)}
+"""How a varying dimension is called where it is not k, the number of patches."""
+
+
+def tensor_table(tensors: tuple[Tensor, ...]) -> str:
+    """A Markdown table of name, type, shape and meaning."""
+    rows = ["| tensor | type | shape | meaning |", "|---|---|---|---|"]
+    for tensor in tensors:
+        symbols = iter(SYMBOLS.get(tensor.name, ("k",)))
+        shape = ", ".join(next(symbols) if size < 0 else str(size) for size in tensor.shape)
+        rows.append(f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {tensor.meaning} |")
+    return "\n".join(rows)
+
+
+def fill(page: str) -> str:
+    """The page with the tables between its markers made anew."""
+    for marker, content in (
+        ("inputs", tensor_table(VCF.inputs)),
+        ("outputs", tensor_table(VCF.outputs)),
+        ("codes", ", ".join(f"`{code}`" for code in Code)),
+    ):
+        begin, end = f"<!-- {marker} -->\n", f"\n<!-- /{marker} -->"
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}{content}{end}{after}"
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill(PAGE.read_text("utf-8")), "utf-8")

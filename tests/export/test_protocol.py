@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+from export.protocol import PAGE, fill
+from vcf.contract import VCF
+
+
+def test_the_committed_page_is_what_the_contract_says():
+    page = PAGE.read_text("utf-8")
+    assert fill(page) == page, "run python -m export.protocol"
+
+
+def test_every_tensor_of_the_front_door_is_on_the_page():
+    page = PAGE.read_text("utf-8")
+    for tensor in (*VCF.inputs, *VCF.outputs):
+        assert f"| `{tensor.name}` | {tensor.dtype} |" in page
