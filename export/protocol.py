@@ -4,6 +4,7 @@
 ``python -m export.protocol`` rewrites them in place.
 """
 
+import re
 from pathlib import Path
 
 from vcf.contract import VCF, Tensor
@@ -31,10 +32,10 @@ def fill(page: str) -> str:
         ("outputs", tensor_table(VCF.outputs)),
         ("codes", ", ".join(f"`{code}`" for code in Code)),
     ):
-        begin, end = f"<!-- {marker} -->\n", f"\n<!-- /{marker} -->"
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}{content}{end}{after}"
+        between = re.compile(rf"(?<=<!-- {marker} -->\n).*?(?=<!-- /{marker} -->)", re.DOTALL)
+        page, found = between.subn(lambda _, text=content: f"{text}\n", page)
+        if found != 1:
+            raise ValueError(f"the page must hold the markers of {marker!r} once, found {found} times")
     return page
 
 

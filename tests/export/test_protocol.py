@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
+
 from export.protocol import PAGE, fill
 from vcf.contract import VCF
 
@@ -12,3 +14,14 @@ def test_every_tensor_of_the_front_door_is_on_the_page():
     page = PAGE.read_text("utf-8")
     for tensor in (*VCF.inputs, *VCF.outputs):
         assert f"| `{tensor.name}` | {tensor.dtype} |" in page
+
+
+def test_a_page_without_its_markers_is_an_error_and_not_an_empty_table():
+    with pytest.raises(ValueError, match="inputs"):
+        fill("# Protocol\n")
+
+
+def test_the_text_between_the_tables_survives():
+    page = fill(PAGE.read_text("utf-8"))
+    for heading in ("## Request", "## Answer", "## Errors"):
+        assert heading in page
