@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All bone but the vertebral bodies, as capsules: arches, processes, sacral wings, pelvis, ribs, sternum, shoulders."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.phantom.bone import BoneCanvas, Capsule, paint_body, paint_capsule
+from training.phantom.spec import PhantomSpec
+from training.phantom.spine import Pose, Spine
+from training.phantom.torso import Torso
+from training.phantom.vertebra import heights_mm
+
+Array = NDArray[np.float64]
+_UPRIGHT = np.eye(3)
+
+
+def arch(pose: Pose) -> Iterator[Capsule]:
+    """Pedicles, laminae, facets and processes of a vertebra in its own axes."""
+    v = pose.spec
+    lumbar = v.level[0] in "LS"
+    height = min(heights_mm(v)[2], v.posterior_mm)
+    h, half_w, half_ap = v.posterior_mm, v.canal_width_mm / 2, v.canal_depth_mm / 2
+    canal = v.depth_mm / 2 + half_ap + 0.3
+    cortex = 0.3 + 0.6 * v.endplate_mm
+    pw, ph = v.pedicle_width_mm / 2, v.pedicle_height_mm / 2
+    pedicle_w = max(height / 2 - ph - 0.5, -1.0)
+    root = canal + half_ap + 3.2
+    for side in (-1, 1):
+        pedicle_u = side * (half_w + pw)
+        yield Capsule(
+            (pedicle_u * 0.97, v.depth_mm / 2 - 3, pedicle_w), (pedicle_u, canal + 1, pedicle_w), (pw, pw, ph), cortex
+        )
+        yield Capsule(
+            (side * (half_w + 2.0), canal + 0.4 * half_ap, 0.02 * h),
+            (side * 0.8, root, -0.14 * h),
+            (2.7, 2.7, (0.30 if lumbar else 0.40) * h),
+            cortex,
+        )
+        if lumbar:
+            outer, inner = side * (half_w + 1.1 * pw), side * 0.84 * half_w
+            yield Capsule((outer, canal + 2, 0.1 * h), (outer + side, canal + 3.5, 0.68 * h), (4.2, 4.4, 4), cortex)
+            yield Capsule((inner, root - 2, -0.1 * h), (inner, root - 0.5, -0.82 * h), (4, 3.6, 4.5), cortex)
+            yield Capsule(
+                (side * (half_w + pw), canal - 1, 0.1 * h),
+                (side * v.transverse_mm, canal + 2, 0.16 * h),
+                (3.2, 2.8, 4.8),
+                0.7 * cortex,
+            )
+        else:
+            facet = side * (half_w + 1.0)
+            yield Capsule((facet, canal + 5, 0.15 * h), (facet, canal + 5.5, 0.66 * h), (4.2, 2, 3.5), cortex)
+            yield Capsule((facet, root - 1, 0.0), (facet, root + 0.5, -0.62 * h), (4.2, 2, 3.5), cortex)
+            reach = v.transverse_mm - half_w
+            yield Capsule(
+                (side * (half_w + 0.8 * pw), canal + 2, 0.1 * h),
+                (side * v.transverse_mm, canal + 2 + 0.6 * reach, 0.2 * h),
+                (3.6, 3.6, 4.6),
+                0.8 * cortex,
+            )
+    tip = canal + half_ap + v.spinous_mm
+    yield Capsule(
+        (0, root + 1, -0.16 * h),
+        (0, tip - 3, -0.16 * h - v.spinous_drop_mm),
+        (2.9, 3.5, 0.33 * h) if lumbar else (2.5, 3, 4.6),
+        cortex,
+    )
+
+
+def _paint_sacrum(canvas: BoneCanvas, spine: Spine) -> None:
+    for pose in spine.poses:
+        if not pose.spec.level.startswith("S"):
+            continue
+        w, h = pose.spec.width_mm, pose.spec.posterior_mm
+        for side in (-1, 1):
+            wing = Capsule(
+                (side * 0.35 * w, 2, -1), (side * (0.5 * w + 18), 14, -4), (11, 0.4 * pose.spec.depth_mm, 0.5 * h), 0.8
+            )
+            paint_capsule(canvas, wing, pose.centre, pose.axes)
+    sacrum = next(p for p in spine.poses if p.spec.level == "S1")
+    turn = _turn(sacrum)
+    for side in (-1, 1):
+        angle = np.radians(42) * side
+        blade = turn @ np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
+        for point, radii in (
+            ((side * 62, 24, -6), (9, 22, 40)),
+            ((side * 86, 2, 12), (5.5, 46, 42)),
+            ((side * 112, -26, 18), (6.5, 30, 24)),
+        ):
+            centre = sacrum.centre + turn @ np.array(point, float)
+            paint_capsule(canvas, Capsule((0, 0, 0), (0, 0.1, 0), radii, 1.6), centre, blade)
+
+
+def _turn(pose: Pose) -> Array:
+    """Rotation about z of a pose."""
+    angle = np.arctan2(pose.axes[1, 0], pose.axes[0, 0])
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+_RIB_END_DEG = (150, 152, 152, 152, 150, 148, 145, 135, 125, 115, 85, 58)
+_RIB_DROP_MM = (38, 48, 58, 66, 72, 76, 80, 82, 78, 70, 50, 36)
+
+
+def _rib(pose: Pose, number: int, side: int, torso: Torso) -> list[Array]:
+    """Points of a rib from its head round the chest wall to its cartilage."""
+    v = pose.spec
+    canal = v.depth_mm / 2 + v.canal_depth_mm / 2
+    reach = v.transverse_mm - v.canal_width_mm / 2
+    high = 0.42 if 1 < number < 11 else 0.1
+    head = pose.to_scan(np.array((side * (0.5 * v.width_mm + 1), v.depth_mm / 2 - 3, high * v.posterior_mm)))
+    neck = np.array((side * (v.transverse_mm - 1), canal + 0.6 * reach - 3.5, 0.27 * v.posterior_mm))
+    points = [head, pose.to_scan(neck)]
+    start, end = 22.0, float(_RIB_END_DEG[number - 1])
+    for angle in np.arange(start + 6, end + 1, 7.0):
+        done = (angle - start) / 125
+        z = points[1][2] - _RIB_DROP_MM[number - 1] * min(done, 1.0) ** 1.1
+        points.append(torso.cage_point(np.radians(angle), side, z))
+    return points
+
+
+def _paint_chain(canvas: BoneCanvas, points: list[Array], radii: tuple[float, float, float], cortex_mm: float) -> None:
+    for a, b in pairwise(points):
+        capsule = Capsule((0, 0, 0), tuple((b - a).tolist()), radii, cortex_mm)
+        paint_capsule(canvas, capsule, a, _UPRIGHT)
+
+
+def _paint_shoulders(canvas: BoneCanvas, spine: Spine, torso: Torso, arms_down: bool) -> None:
+    z1 = spine.z_of(0.3)
+    for side in (-1, 1):
+        back = torso.point(side * 62, 48, z1 - 8)
+        glenoid = torso.point(side * 148, 12, z1 - 4)
+        tip = torso.point(side * 82, 52, spine.z_of(6))
+        edge = torso.point(side * 118, 40, spine.z_of(4))
+        _paint_chain(canvas, [back, glenoid, edge, tip, back], (4, 3.2, 6), 1.2)
+        _paint_chain(canvas, [back, edge], (3, 1.8, 10), 0.8)
+        clavicle = [torso.point(side * x, y, z1 + dz) for x, y, dz in ((22, -72, -22), (70, -70, -8), (140, -20, 6))]
+        _paint_chain(canvas, clavicle, (5.5, 5.5, 5.5), 1.5)
+        if arms_down:
+            elbow = torso.point(side * 205, 10, z1 - 300)
+            _paint_chain(canvas, [torso.point(side * 178, 5, z1 - 6), elbow], (10.5, 10.5, 10.5), 3.2)
+            _paint_chain(canvas, [torso.point(side * 174, 5, z1 - 2)] * 2, (23, 23, 23), 1.0)
+        else:
+            _paint_chain(canvas, [torso.point(side * 168, 5, z1 + 8)] * 2, (23, 23, 23), 1.0)
+
+
+def paint_skeleton(canvas: BoneCanvas, spec: PhantomSpec, spine: Spine, torso: Torso, *, spine_only: bool) -> None:
+    """Add every bone that the grid can show."""
+    for pose in spine.poses:
+        paint_body(canvas, pose)
+        for capsule in arch(pose):
+            paint_capsule(canvas, capsule, pose.centre, pose.axes)
+        level = pose.spec.level
+        if level.startswith("T"):
+            number = int(level[1:])
+            for side in (-1, 1):
+                points = _rib(pose, number, side, torso)
+                points = points[:5] if spine_only else points
+                _paint_chain(canvas, points, (3.6, 3.4, 5.6), 0.4 + 0.6 * pose.spec.endplate_mm)
+    _paint_sacrum(canvas, spine)
+    if spine_only:
+        return
+    top, bottom = torso.sternum_z
+    sternum = [torso.sternum_point(z) for z in np.linspace(top, bottom, 7)]
+    _paint_chain(canvas, sternum, (15, 5, 12), 0.8)
+    _paint_shoulders(canvas, spine, torso, spec.body.arms_down)
