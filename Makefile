@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything is set up in .venv on first use; a second call finds it ready.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+NUMPY2_VENV ?= .venv-numpy2
+STUDY ?=
+UV := 0.13.9
+NUMPY2 := 2.4.1
+bin := $(VENV)/bin
+comma := ,
+
+.PHONY: help demo serve test test-numpy2 lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo [STUDY=folder]  analyse a CT (a public one by default) on a local server; report in out/demo"
+	@echo "make serve                run the server on 127.0.0.1 until Ctrl-C"
+	@echo "make test [ARGS=...]      run the tests; ARGS go to pytest"
+	@echo "make test-numpy2          run the tests of the preparation under NumPy 2"
+	@echo "make lint                 ruff and mypy"
+	@echo "make clean                remove environments, caches and the demo's output"
+
+demo: $(VENV)/.demo
+	@$(bin)/vcf demo $(if $(STUDY),"$(STUDY)")
+
+serve: $(VENV)/.demo
+	@$(bin)/vcf serve
+
+test: $(VENV)/.test
+	$(bin)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+
+test-numpy2: $(NUMPY2_VENV)/.ready
+	$(NUMPY2_VENV)/bin/python -c "import numpy; print('NumPy', numpy.__version__); assert int(numpy.__version__.split('.')[0]) >= 2"
+	$(NUMPY2_VENV)/bin/python -m pytest tests/preprocess $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(NUMPY2_VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info out/demo
+
+$(bin)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: name a Python 3.11 to 3.13 with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	-$(bin)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+
+# Without uv, pip installs every pinned version as it is: the wheel of the server carries requirements of its own
+# that nothing here can meet, and only uv can be told so (pyproject.toml, dependency-metadata).
+define install
+	@echo "Setting up $(VENV) for $(1); the first time takes a few minutes"
+	@if [ -x $(bin)/uv ]; then \
+		$(bin)/uv pip install --quiet --python $(bin)/python -c constraints.txt -e '.[$(1)]'; \
+	else \
+		$(bin)/python -m pip install --quiet --no-deps -r constraints.txt && \
+		$(bin)/python -m pip install --quiet --no-deps -e .; \
+	fi
+	@touch $@
+endef
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(bin)/python
+	$(call install,client$(comma)serve)
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(bin)/python
+	$(call install,client$(comma)serve$(comma)train$(comma)export$(comma)bench$(comma)dev)
+
+$(NUMPY2_VENV)/.ready: constraints.txt
+	$(PYTHON) -m venv $(NUMPY2_VENV)
+	grep -v '^numpy==' constraints.txt > $(NUMPY2_VENV)/constraints.txt
+	$(NUMPY2_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(NUMPY2_VENV)/constraints.txt numpy==$(NUMPY2) scipy pytest
+	touch $@

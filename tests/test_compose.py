@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compose file: accepted by docker-compose, open to this machine alone, and true to the repository."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROFILES = ("gpu", "cpu", "client")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """As docker-compose understands them, with all profiles on."""
+    if not (compose := shutil.which("docker-compose")):
+        pytest.skip("docker-compose is not installed (Debian package docker-compose)")
+    profiles = [word for profile in PROFILES for word in ("--profile", profile)]
+    done = subprocess.run([compose, *profiles, "config"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+    return found
+
+
+def test_one_service_a_profile(services: dict[str, Any]) -> None:
+    assert {s["profiles"][0]: name for name, s in services.items()} == {
+        "gpu": "triton-gpu",
+        "cpu": "triton-cpu",
+        "client": "client",
+    }
+
+
+def test_ports_are_open_to_this_machine_alone(services: dict[str, Any]) -> None:
+    ports = [str(port) for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == 6
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_models_and_studies_are_mounted_read_only(services: dict[str, Any]) -> None:
+    mounts = [mount for service in services.values() for mount in service["volumes"]]
+    writable = [mount for mount in mounts if not mount.endswith(":ro")]
+    assert len(writable) == 1 and writable[0].split(":")[1] == "/out"
+
+
+@pytest.mark.parametrize("name", ["triton-gpu", "triton-cpu"])
+def test_servers_have_a_health_check_and_shared_memory(services: dict[str, Any], name: str) -> None:
+    service = services[name]
+    assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
+    assert service["shm_size"]
+    assert service["networks"]["default"]["aliases"] == ["triton"]
+
+
+def test_the_health_check_is_a_program(services: dict[str, Any]) -> None:
+    compile(services["triton-cpu"]["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_only_the_gpu_server_reserves_a_gpu(services: dict[str, Any]) -> None:
+    def devices(name: str) -> list[Any]:
+        found: list[Any] = (
+            services[name].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
+        )
+        return found
+
+    assert [d["capabilities"] for d in devices("triton-gpu")] == [["gpu"]]
+    assert devices("triton-cpu") == devices("client") == []
+
+
+def test_only_the_cpu_server_takes_the_cpu_configuration(services: dict[str, Any]) -> None:
+    assert "--model-config-name=cpu" in services["triton-cpu"]["command"]
+    assert not any("config-name" in word for word in services["triton-gpu"]["command"])
+    assert any((ROOT / "model_repository").glob("*/configs/cpu.pbtxt"))
+
+
+def test_the_client_calls_the_server_by_its_alias(services: dict[str, Any]) -> None:
+    from vcf.cli import _parser
+
+    args = _parser("analyze").parse_args(services["client"]["command"])
+    assert args.server == "triton:8001"
+
+
+def test_dockerfiles_copy_what_is_there_and_not_ignored(services: dict[str, Any]) -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for service in services.values():
+        dockerfile = ROOT / service["build"]["dockerfile"]
+        copied = [
+            word
+            for line in dockerfile.read_text().splitlines()
+            if line.startswith("COPY ")
+            for word in line.split()[1:-1]
+        ]
+        assert copied
+        for path in copied:
+            assert (ROOT / path).exists(), path
+            assert path in kept, path
+        if target := service["build"].get("target"):
+            assert re.search(rf"^FROM .* AS {target}$", dockerfile.read_text(), re.MULTILINE)

