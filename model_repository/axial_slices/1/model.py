@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One slice every 30 mm, as the detector sees it (paper §2.1)."""
+
+import time
+from typing import Any
+
+from preprocess import admission, slices
+from vcf.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES
+from vcf.serve.step import answer
+
+
+def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
+    """Inputs and outputs as in the contract."""
+    started_ns = time.monotonic_ns()
+    spacing = admission.check(volume, spacing_mm)
+    indices = slices.pick(len(volume), spacing[0])
+    images = slices.detector_images(volume, spacing, indices)
+    return {
+        SLICE_IMAGES.name: images,
+        SLICE_INDICES.name: indices,
+        CLOCK_SLICES.name: (started_ns, time.monotonic_ns()),
+    }
+
+
+class TritonPythonModel:
+    """As Triton's Python backend drives it."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Every request is a study."""
+        return answer(AXIAL_SLICES, requests, work)

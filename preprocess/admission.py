@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which volumes the preparation takes: what it cannot analyse or could not bound is refused before any work."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.spec import DETECTOR, MIN_COVERAGE_MM
+from vcf.contract import MAX_SLICE_IMAGES
+from vcf.errors import Code, StudyRefused
+
+SPACING_LIMITS_MM = (0.1, 10.0)
+"""Beyond any CT; a spacing outside them is a mistake, and would make the resampled column very long."""
+MIN_IN_PLANE = 16
+
+
+def check(hu: NDArray[Any], spacing_mm: NDArray[np.floating[Any]]) -> tuple[float, float, float]:
+    """Check a canonical volume (z, y, x) and its spacing; the spacing as plain numbers.
+
+    Raises
+    ------
+    StudyRefused
+        ``BAD_INPUT``, ``TOO_SHORT`` or ``TOO_LONG``.
+    """
+    if hu.ndim != 3 or len(hu) < 2 or min(hu.shape[1:]) < MIN_IN_PLANE:
+        raise StudyRefused(
+            Code.BAD_INPUT,
+            f"the volume has shape {list(hu.shape)}, needed are 3 axes (z, y, x), at least 2 slices of "
+            f"{MIN_IN_PLANE} × {MIN_IN_PLANE}",
+        )
+    spacing = [float(value) for value in np.ravel(spacing_mm)]
+    low, high = SPACING_LIMITS_MM
+    if len(spacing) != 3 or not all(low <= value <= high for value in spacing):
+        raise StudyRefused(
+            Code.BAD_INPUT, f"spacing_mm is {spacing}, needed are 3 finite numbers (z, y, x) from {low} to {high} mm"
+        )
+    height_mm = len(hu) * spacing[0]
+    if height_mm < MIN_COVERAGE_MM:
+        raise StudyRefused(
+            Code.TOO_SHORT,
+            f"the scan covers {height_mm:.0f} mm of the body, at least {MIN_COVERAGE_MM:.0f} mm are needed",
+        )
+    longest_mm = (MAX_SLICE_IMAGES - 1) * DETECTOR.slice_every_mm
+    if height_mm > longest_mm:
+        raise StudyRefused(
+            Code.TOO_LONG, f"the scan covers {height_mm:.0f} mm of the body, at most {longest_mm:.0f} mm are taken"
+        )
+    return spacing[0], spacing[1], spacing[2]

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assemble the folder of backends that the wheel's server is started with."""
+
+import shutil
+from pathlib import Path
+
+from vcf.errors import SetupError
+from vcf.serve.wheel import Wheel
+
+
+def assemble(wheel: Wheel, python_based: Path, target: Path) -> Path:
+    """Put the Python backend, its stub and every backend of ``python_based`` (``<name>/model.py``) into ``target``.
+
+
+    Everything is copied: Triton refuses a Python-based backend whose runtime is a link ("escapes backend
+    directory"), and a library beside its stub is what the stub looks for.
+
+    Raises
+    ------
+    SetupError
+        If ``python_based`` holds no backend.
+    """
+    backends = sorted(python_based.glob("*/model.py"))
+    if not backends:
+        raise SetupError(f"no Python-based backends (openvino, onnxruntime) in {python_based}: run from a checkout")
+    shutil.copytree(wheel.python_backend, target / "python")
+    shutil.copy2(wheel.stub, target / "python")
+    for model in backends:
+        folder = target / model.parent.name
+        folder.mkdir()
+        shutil.copy2(model, folder)
+    return target

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the real Triton server of the ``nvidia-pytriton`` wheel: no GPU, no container."""
+
+import http.client
+import os
+import secrets
+import site
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from vcf.errors import SetupError
+from vcf.serve import guard, repository, wheel
+from vcf.serve.backend_directory import assemble
+from vcf.serve.log import ServerLog
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where ``backends/`` and ``model_repository/`` lie beside the package."""
+EXIT_TIMEOUT_S = 10
+"""How long Triton waits for requests in flight, and at most for idle HTTP connections, once it is told to stop."""
+POLL_S = 0.05
+
+Progress = Callable[[int, int], None]
+"""Called with the number of loaded models and of all models, whenever the first changes."""
+
+
+class TritonServer:
+    """A server that is ready inside the ``with`` block and gone, with all it made, after it.
+
+    Parameters
+    ----------
+    models
+        The model repository.
+    config_name
+        Which configuration of each model: ``configs/<config_name>.pbtxt``.
+    host
+        Address to listen on. Triton has no authentication of its own: loopback unless something in front has.
+    grpc_port, http_port, metrics_port
+        0 takes a free one.
+    log_file
+        Appended to. Without one the log is kept, while the server runs, in its private folder.
+    extra_args
+        Passed to ``tritonserver`` as they are; paths must be absolute.
+    ready_timeout_s
+        How long loading and warming up may take.
+    backends
+        Folder of Python-based backends.
+
+    Raises
+    ------
+    SetupError
+        From `start`, in one sentence: what is missing, taken or broken.
+    """
+
+    def __init__(
+        self,
+        models: Path,
+        *,
+        config_name: str = "cpu",
+        host: str = "127.0.0.1",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        metrics_port: int = 0,
+        log_file: Path | None = None,
+        extra_args: Sequence[str] = (),
+        ready_timeout_s: float = 180.0,
+        on_progress: Progress | None = None,
+        backends: Path = ROOT / "backends",
+    ) -> None:
+        self.models = models.resolve()
+        self.config_name = config_name
+        self.host = host
+        self.grpc_port, self.http_port, self.metrics_port = grpc_port, http_port, metrics_port
+        self.log_file = log_file
+        self.extra_args = tuple(extra_args)
+        self.ready_timeout_s = ready_timeout_s
+        self.on_progress = on_progress
+        self.backends = backends
+        self.startup_s = 0.0
+        """Time from the start of the process to readiness, models warmed up."""
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._log: ServerLog | None = None
+
+    @property
+    def grpc_url(self) -> str:
+        """``host:port`` as gRPC clients take it."""
+        return f"{self._reachable_host}:{self.grpc_port}"
+
+    @property
+    def http_url(self) -> str:
+        """``host:port`` as ``tritonclient.http`` takes it."""
+        return f"{self._reachable_host}:{self.http_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """What Prometheus scrapes."""
+        return f"http://{self._reachable_host}:{self.metrics_port}/metrics"
+
+    @property
+    def _reachable_host(self) -> str:
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    def start(self) -> "TritonServer":
+        """Start and wait until every model is loaded and warmed up."""
+        if self._guard is not None:
+            raise RuntimeError("this TritonServer was started already; make a new one")
+        found = wheel.find()
+        python_based = {model.parent.name for model in self.backends.glob("*/model.py")}
+        names = repository.check(self.models, self.config_name, {*wheel.BACKENDS, *python_based})
+        folder = Path(tempfile.mkdtemp(prefix="vcf-serve-"))
+        shm_prefix = f"vcf-{os.getpid()}-{secrets.token_hex(4)}-"
+        with ExitStack() as undo:
+            undo.callback(guard.clean, shm_prefix, folder)
+            assemble(found, self.backends, folder / "backends")
+            log_file = self.log_file or folder / "server.log"
+            self._log = self._open_log(log_file)
+            self._take_ports()
+            with log_file.open("ab") as log:
+                self._guard = subprocess.Popen(
+                    self._command(found, folder, shm_prefix),
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env=self._environment(found),
+                    cwd=folder,  # the stubs put the current folder on Python's path
+                    start_new_session=True,  # Ctrl-C in a terminal is for the owner, which stops the server in order
+                )
+            undo.pop_all()  # from here on the guard cleans up
+        try:
+            self._wait_ready(names)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Let requests in flight end, stop, and remove everything. Safe to call twice."""
+        if self._guard is None:
+            return
+        if self._guard.stdin and not self._guard.stdin.closed:
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(EXIT_TIMEOUT_S + 20)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        if self._log:
+            self._log.close()
+            self._log = None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the server to end by itself; its exit status.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it still runs.
+        """
+        if self._guard is None:
+            raise RuntimeError("the server was not started")
+        return self._guard.wait(timeout_s)
+
+    def last_words(self) -> str:
+        """Why a server that ended by itself did so."""
+        if self._log is None:
+            return "it was stopped"
+        self._log.update()
+        return self._log.reason()
+
+    def __enter__(self) -> "TritonServer":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self, found: wheel.Wheel, folder: Path, shm_prefix: str) -> list[str]:
+        triton = [
+            str(found.server),
+            f"--model-repository={self.models}",
+            f"--backend-directory={folder / 'backends'}",
+            f"--grpc-address={self.host}",
+            f"--grpc-port={self.grpc_port}",
+            f"--http-address={self.host}",
+            f"--http-port={self.http_port}",
+            f"--metrics-port={self.metrics_port}",
+            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
+            # The configurations are complete; completing them would start every stub a second time.
+            "--disable-auto-complete-config",
+            # No GPU here: no pinned memory, no search for one.
+            "--pinned-memory-pool-byte-size=0",
+            "--allow-gpu-metrics=false",
+            "--allow-sagemaker=false",
+            "--allow-vertex-ai=false",
+        ]
+        if self.config_name != repository.GPU:
+            triton.append(f"--model-config-name={self.config_name}")
+        interpreter = [sys.executable, "-I", "-S", guard.__file__]
+        return [*interpreter, str(EXIT_TIMEOUT_S + 5), shm_prefix, str(folder), *triton, *self.extra_args]
+
+    def _environment(self, found: wheel.Wheel) -> dict[str, str]:
+        environment = {
+            # Python models run side by side; each is single-threaded unless the caller says otherwise.
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            **os.environ,
+            **found.environment(),
+            "ORT_DISABLE_TELEMETRY": "1",
+        }
+        if str(ROOT) not in site.getsitepackages():  # a checkout, installed or not
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        return environment
+
+    def _open_log(self, path: Path) -> ServerLog:
+        try:
+            return ServerLog(path)
+        except OSError as error:
+            raise SetupError(f"the log file {path} cannot be written: {error.strerror}") from None
+
+    def _take_ports(self) -> None:
+        """Choose free ports where 0 was asked, and see that the others are free."""
+        with ExitStack() as held:
+            for service in ("grpc", "http", "metrics"):
+                port = getattr(self, f"{service}_port")
+                try:
+                    family = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0][0]
+                    listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.bind((self.host, port))
+                    listener.listen()
+                except (OSError, OverflowError) as error:
+                    why = getattr(error, "strerror", None) or str(error)
+                    raise SetupError(
+                        f"cannot listen on {self.host}:{port} for {service}: {why}; choose another --{service}-port"
+                    ) from None
+                setattr(self, f"{service}_port", listener.getsockname()[1])
+
+    def _wait_ready(self, names: list[str]) -> None:
+        assert self._guard is not None and self._log is not None
+        started = time.monotonic()
+        reported = -1
+        while not self._ready():
+            ended = self._guard.poll() is not None
+            self._log.update()
+            if self._log.failure or ended:
+                raise SetupError(f"the Triton server did not start: {self._log.reason()}")
+            if self.on_progress and len(self._log.loaded) != reported:
+                reported = len(self._log.loaded)
+                self.on_progress(reported, len(names))
+            if time.monotonic() - started > self.ready_timeout_s:
+                missing = ", ".join(sorted(set(names) - self._log.loaded)) or "no model"
+                raise SetupError(
+                    f"the Triton server was not ready within {self.ready_timeout_s:g} s; still loading: {missing}"
+                )
+            time.sleep(POLL_S)
+        self.startup_s = time.monotonic() - started
+        if self.on_progress:
+            self.on_progress(len(names), len(names))
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPConnection(self._reachable_host, self.http_port, timeout=5)
+        try:
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

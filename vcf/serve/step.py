@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Python models of the repository share: tensors in and out by the contract, and how a step fails.
+
+Runs inside Triton's Python stub, which provides ``triton_python_backend_utils``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from vcf.contract import Model
+from vcf.errors import StudyRefused
+
+NUMPY: Mapping[str, DTypeLike] = {
+    "FP32": np.float32,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "BYTES": np.object_,
+}
+Work = Callable[..., Mapping[str, ArrayLike]]
+
+
+def answer(model: Model, requests: Sequence[Any], work: Work) -> list[Any]:
+    """One response a request: ``work`` gets the inputs in the contract's order and returns the outputs by name.
+
+    A refusal becomes ``INVALID_ARGUMENT`` with the text ``CODE: sentence``; anything else that goes wrong is
+    ``INTERNAL``, and its traceback, which holds no tensor values, goes to the log.
+    """
+    return [_answer(model, request, work) for request in requests]
+
+
+def _answer(model: Model, request: Any, work: Work) -> Any:
+    try:
+        outputs = work(*(_input(request, tensor.name) for tensor in model.inputs))
+        wanted = set(request.requested_output_names())
+        return pb_utils.InferenceResponse(
+            [
+                pb_utils.Tensor(tensor.name, _array(outputs[tensor.name], NUMPY[tensor.dtype]))
+                for tensor in model.outputs
+                if tensor.name in wanted
+            ]
+        )
+    except StudyRefused as refused:
+        return _error(str(refused), pb_utils.TritonError.INVALID_ARG)
+    except Exception as error:
+        pb_utils.Logger.log_error(f"{model.name} failed: {_where(error)}")
+        return _error(f"{model.name} failed: {type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
+
+
+def _input(request: Any, name: str) -> NDArray[Any]:
+    """A view of the tensor in shared memory."""
+    array: NDArray[Any] = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+    return array
+
+
+def _array(value: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
+    return np.ascontiguousarray(value, dtype)
+
+
+def _error(text: str, code: int) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(text, code))
+
+
+def _where(error: BaseException) -> str:
+    """Type and lines of code, without the text: an exception's text may repeat its input."""
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append(f"{code.co_qualname}:{trace.tb_lineno}" if hasattr(code, "co_qualname") else code.co_name)
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(lines)}"
