@@ -33,7 +33,7 @@ def fill(page: str) -> str:
         ("codes", ", ".join(f"`{code}`" for code in Code)),
     ):
         between = re.compile(rf"(?<=<!-- {marker} -->\n).*?(?=<!-- /{marker} -->)", re.DOTALL)
-        page, found = between.subn(lambda _, text=content: f"{text}\n", page)
+        page, found = between.subn(f"{content}\n".replace("\\", r"\\"), page)
         if found != 1:
             raise ValueError(f"the page must hold the markers of {marker!r} once, found {found} times")
     return page
