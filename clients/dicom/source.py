@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The series that findings were made from, as far as result objects need it: whom and what to refer to."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from clients.dicom.files import Source, archive_sources, folder_sources, is_zip, looks_like_dicom, read_start
+from clients.dicom.privacy import keyed_hash, quiet
+from vcf.errors import Code, StudyRefused
+
+STUDY_KEYWORDS = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "TypeOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "StudyDescription",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "ReferringPhysicianName",
+)
+"""Elements of patient and study that file a result beside its source (PS3.3 sections C.7.1.1, C.7.2.1, C.7.2.2)."""
+
+TYPE_2_KEYWORDS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""Of these, the ones that must be there even if they are empty."""
+
+_KEYWORDS = (
+    *STUDY_KEYWORDS,
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+)
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """Identity of a series. Nothing of it is ever printed.
+
+    study
+        Elements of patient and study of its first image, under its character set.
+    instances
+        SOP class and SOP instance UID of each image, every instance once.
+    frame_of_reference_uid
+        Empty where the images have none in common.
+    """
+
+    study: Dataset = field(repr=False)
+    series_uid: str = field(repr=False)
+    instances: tuple[tuple[str, str], ...] = field(repr=False)
+    frame_of_reference_uid: str = field(repr=False)
+
+    @property
+    def study_uid(self) -> str:
+        """Study Instance UID."""
+        return str(self.study.StudyInstanceUID)
+
+    @classmethod
+    def from_headers(cls, headers: Iterable[Dataset]) -> "SourceSeries":
+        """Gather the headers of one series.
+
+        Raises
+        ------
+        ValueError
+            If there is no header, if one lacks a UID that results refer to, or if they are of several series.
+        """
+        found = list(headers)
+        if not found:
+            raise ValueError("a series has at least one image, there is no header")
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"):
+            bad = sum(not _UID.fullmatch(str(header.get(keyword, ""))) for header in found)
+            if bad:
+                raise ValueError(f"{keyword} is missing or no UID in {bad} of {len(found)} images")
+        series = {(str(header.StudyInstanceUID), str(header.SeriesInstanceUID)) for header in found}
+        if len(series) > 1:
+            raise ValueError(f"the headers must be of one series, they are of {len(series)}")
+        frames = {str(header.get("FrameOfReferenceUID", "")) for header in found}
+        frame = frames.pop() if len(frames) == 1 else ""
+        return cls(
+            study=_study_of(found[0]),
+            series_uid=str(found[0].SeriesInstanceUID),
+            instances=tuple(dict.fromkeys((str(h.SOPClassUID), str(h.SOPInstanceUID)) for h in found)),
+            frame_of_reference_uid=frame if _UID.fullmatch(frame) else "",
+        )
+
+
+def read_source(path: Path, series_id: str) -> SourceSeries:
+    """Find the series that a study was made from.
+
+    Parameters
+    ----------
+    path
+        What was given to the reader: a folder, an archive or a file.
+    series_id
+        Of the study or its findings, made by the reader in this process: a keyed hash of the UID.
+
+    Raises
+    ------
+    StudyRefused
+        ``NOT_DICOM`` if no DICOM file at the path is of that series, as with a NIfTI file.
+    """
+    with quiet():
+        headers = [header for header in map(_header, _sources(path)) if header is not None]
+        mine = [h for h in headers if keyed_hash(str(h.get("SeriesInstanceUID", ""))) == series_id]
+        if mine:
+            return SourceSeries.from_headers(mine)
+    raise StudyRefused(
+        Code.NOT_DICOM, "the input has no DICOM files of the series analysed; DICOM results need a DICOM source"
+    )
+
+
+def _sources(path: Path) -> Iterable[Source]:
+    if path.is_dir():
+        return folder_sources(path)
+    start = read_start(path)
+    if is_zip(start):
+        return archive_sources(path)
+    if path.name.upper() == "DICOMDIR":
+        return folder_sources(path.parent)
+    return [Source(path)] if looks_like_dicom(start) else []
+
+
+def _header(source: Source) -> Dataset | None:
+    try:
+        with source.open() as file:
+            return _parse(file)
+    except Exception:  # a damaged file can make pydicom raise anything; the reader left it out, too
+        return None
+
+
+def _parse(file: BinaryIO) -> Dataset:
+    return dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_KEYWORDS))
+
+
+def _study_of(header: Dataset) -> Dataset:
+    study = Dataset()
+    if header.get("SpecificCharacterSet"):
+        study.SpecificCharacterSet = header.SpecificCharacterSet
+    for keyword in STUDY_KEYWORDS:
+        if keyword in header:
+            study.add(header[keyword])
+        elif keyword in TYPE_2_KEYWORDS:
+            setattr(study, keyword, None)
+    return study
