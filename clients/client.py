@@ -4,6 +4,7 @@
 import os
 import time
 import uuid
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from types import TracebackType
@@ -60,7 +61,11 @@ class VcfClient:
         return self._wire.is_ready(VCF.name, min(self._deadline_s, 5.0))
 
     def analyze(
-        self, study: Study | str | os.PathLike[str], *, age_policy: str = "warn", progress: object | None = None
+        self,
+        study: Study | str | os.PathLike[str],
+        *,
+        age_policy: str = "warn",
+        progress: Callable[[int, int], None] | None = None,
     ) -> Findings:
         """Find fractures in a study.
 
