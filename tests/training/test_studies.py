@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
-
 from training.presets import PRESETS, Augmentation
 from training.studies import Sampler, Studies
 
