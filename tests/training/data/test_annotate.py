@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from preprocess.geometry import Volume
+from training.data import annotate
+from training.data.annotate import Keyframe, View, contact_sheet, draw_slice, fill, read_keyframes
+from training.data.canal import BOXES_CSV
+from training.data.sources import Where
+
+
+def yellow(tile: Image.Image) -> np.ndarray:
+    pixels = np.asarray(tile).astype(int)
+    return np.argwhere((abs(pixels - (255, 210, 0)) < 30).all(axis=2))
+
+
+def test_box_and_image_are_drawn_at_the_same_place() -> None:
+    """A bright rectangle of known place in mm is framed by its box, whatever the pixel spacing and the view."""
+    image = np.full((80, 90), -150, np.int16)
+    spacing_mm = (0.9, 0.6)
+    image[30:50, 20:60] = 450  # pixel edges at 29.5 … 49.5 and 19.5 … 59.5
+    box = (19.5 * 0.6, 29.5 * 0.9, 59.5 * 0.6, 49.5 * 0.9)
+    tile = draw_slice(image, spacing_mm, (24.0, 36.0), "", box, View(30.0, 6.0))
+    framed = yellow(tile)
+    bright = np.argwhere(np.asarray(tile.convert("L"))[15:-15, 30:] > 200) + np.array([15, 30])
+    np.testing.assert_allclose(framed.min(axis=0), bright.min(axis=0), atol=3)
+    np.testing.assert_allclose(framed.max(axis=0), bright.max(axis=0), atol=3)
+    np.testing.assert_allclose(framed.min(axis=0), [(box[1] - 6.0) * 6, (box[0] + 6.0) * 6], atol=2)
+
+
+def test_contact_sheet_holds_every_slice() -> None:
+    volume = Volume(np.zeros((7, 40, 40), np.int16), (5.0, 1.0, 1.0), np.eye(4))
+    sheet = contact_sheet(volume, range(7), dict.fromkeys(range(7), (20.0, 20.0)), {}, 3, View(10.0, 2.0))
+    assert sheet.size == (3 * 42, 3 * 42)
+
+
+def test_repository_boxes_come_from_their_keyframes(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody edits the boxes by hand: a change belongs into the keyframes."""
+    name = "shared/ct/crlm-ct-1006"
+    monkeypatch.setattr(annotate, "read_keyframes", lambda: [k for k in read_keyframes() if k.source == name])
+    annotate.write_boxes(Where(shared_data), tmp_path / "boxes.csv")
+    kept = [line for line in BOXES_CSV.read_text().splitlines() if line.startswith(("source", name))]
+    assert (tmp_path / "boxes.csv").read_text().splitlines() == kept
+
+
+def test_boxes_set_by_eye_stand_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = Volume(np.zeros((6, 9, 9), np.int16), (5.0, 1.0, 1.0), np.eye(4))
+    keyframes = [
+        Keyframe("s", 0, "absent", None, None),
+        Keyframe("s", 1, "centre", (30.0, 40.0), None),
+        Keyframe("s", 3, "box", (34.0, 44.0), (20.0, 16.0)),
+    ]
+    seen = {}
+
+    def fit(volume: Volume, indices: np.ndarray, centres: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        seen.update(indices=indices.tolist(), centres=centres.tolist(), trust=trust.tolist())
+        return np.concatenate([centres - 5, centres + 5], axis=1)
+
+    monkeypatch.setattr(annotate, "fit_canal", fit)
+    assert fill(volume, keyframes) == [
+        (0, None, "eye"),
+        (1, (25.0, 35.0, 35.0, 45.0), "fit"),
+        (2, (27.0, 37.0, 37.0, 47.0), "fit"),
+        (3, (24.0, 36.0, 44.0, 52.0), "eye"),
+    ]
+    assert seen == {
+        "indices": [1, 2, 3],
+        "centres": [[30.0, 40.0], [32.0, 42.0], [34.0, 44.0]],
+        "trust": [True, True, False],
+    }
+
+
+def test_keyframes_are_complete() -> None:
+    for key in read_keyframes():
+        assert (key.centre_mm is None) == (key.kind == "absent")
+        assert (key.size_mm is None) == (key.kind != "box")
+
+
+def test_sheets_of_an_annotated_source(shared_data: Path, tmp_path: Path) -> None:
+    written = annotate.write_sheets("shared/ct/axial-slices/1", Where(shared_data), 1, tmp_path)
+    assert [path.name for path in written] == ["shared_ct_axial-slices_1-0.png"]
+    assert len(yellow(Image.open(written[0]))) > 100
