@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file's header to its slices, without its pixels (DICOM PS3.3 section C.8.2 and C.8.15, PS3.10)."""
+
+import io
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
+
+from clients.dicom.deflated import Inflater
+from clients.dicom.elements import Elements
+from clients.dicom.files import Source
+from clients.dicom.multiframe import frames_of
+from clients.dicom.slices import Facts, Pixels, Slice
+from clients.dicom.tags import SHARED_TAGS, SLICE_TAGS, Tag
+from clients.dicom.transfer import ALWAYS_LOSSY, is_native
+from vcf.errors import Code
+
+_FIRST_PIXEL_TAG = 0x7FE00008  # float pixels; before it lie the group's length and offset tables
+_MAX_ELEMENTS = 100_000
+"""Of the top level; a real header has a few hundred. Keeps a hostile file from being parsed for minutes."""
+
+
+@dataclass(frozen=True)
+class FileSetDirectory:
+    """A DICOMDIR: the file ids of its images, each a tuple of path components."""
+
+    file_ids: list[tuple[str, ...]]
+
+
+class Damaged(Exception):
+    """The file claims to be DICOM but its header cannot be read."""
+
+
+class HeaderReader:
+    """Reads headers of one study: what slices share is converted once, the first time it is seen."""
+
+    def __init__(self) -> None:
+        self._facts: dict[tuple[bytes, ...], Facts] = {}
+        self._inflater = Inflater()
+
+    def read(self, source: Source) -> list[Slice] | FileSetDirectory:
+        """The slices of a file, one a frame; Damaged where there is no readable data set in it."""
+        try:
+            with source.open() as file:
+                if plain := self._inflater.plain(file):
+                    source = plain
+                dataset, pixels = _parse(io.BytesIO(plain.data) if plain else file)
+        except Exception as error:  # a hostile header can make pydicom raise anything, and its text quotes values
+            kind = type(error).__name__
+        else:
+            kind = ""
+        if kind:
+            raise Damaged(kind)
+        elements = Elements(dataset)
+        if Tag.DIRECTORY_RECORDS in elements:
+            return FileSetDirectory(_file_ids(elements))
+        syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
+        if not syntax:
+            syntax = "1.2.840.10008.1.2" if dataset.original_encoding[0] else "1.2.840.10008.1.2.1"
+        facts = self._facts_of(elements, syntax)
+        if not facts.sop_class and not facts.modality:
+            raise Damaged("no SOP class and no modality")
+        first = _slice(facts, source, pixels, elements)
+        slices = frames_of(first, elements)
+        if slices is None:
+            alone = first.frames == 1
+            slices = [first if alone else replace(first, damage=Code.UNSUPPORTED_SOP)]
+        return [_with_damage(s) for s in slices]
+
+    def _facts_of(self, elements: Elements, syntax: str) -> Facts:
+        key = (syntax.encode(), *(elements.raw(tag) for tag in SHARED_TAGS))
+        if key not in self._facts:
+            self._facts[key] = _facts(elements, syntax)
+        return self._facts[key]
+
+
+def _parse(file: BinaryIO) -> tuple[Dataset, Pixels | None]:
+    """Top-level elements up to the pixel data, and where that lies."""
+    found: list[Pixels] = []
+    count = 0
+
+    def at_pixels(tag: BaseTag, _vr: str | None, length: int) -> bool:
+        nonlocal count
+        count += 1
+        if tag == Tag.PIXEL_DATA:
+            found.append(Pixels(file.tell(), None if length == 0xFFFFFFFF else length))
+        return tag >= _FIRST_PIXEL_TAG or count > _MAX_ELEMENTS
+
+    dataset = read_partial(file, stop_when=at_pixels, force=True, specific_tags=[*SHARED_TAGS, *SLICE_TAGS])
+    return dataset, found[0] if found else None
+
+
+def _file_ids(elements: Elements) -> list[tuple[str, ...]]:
+    return [
+        record.texts(Tag.REFERENCED_FILE_ID)
+        for record in elements.items(Tag.DIRECTORY_RECORDS)
+        if record.text(Tag.DIRECTORY_RECORD_TYPE) == "IMAGE"
+    ]
+
+
+def _facts(e: Elements, syntax: str) -> Facts:
+    series = " ".join((e.text(Tag.SERIES_DESCRIPTION), e.text(Tag.PROTOCOL_NAME)))
+    stored = e.unsigned(Tag.BITS_STORED) or 16
+    return Facts(
+        sop_class=e.text(Tag.SOP_CLASS),
+        modality=e.text(Tag.MODALITY).upper(),
+        image_type=tuple(part.upper() for part in e.texts(Tag.IMAGE_TYPE)),
+        series_uid=e.text(Tag.SERIES_UID),
+        study_uid=e.text(Tag.STUDY_UID),
+        patient=e.raw(Tag.PATIENT_ID).strip(),
+        frame_of_reference=e.text(Tag.FRAME_OF_REFERENCE),
+        transfer_syntax=syntax,
+        rows=e.unsigned(Tag.ROWS) or 0,
+        columns=e.unsigned(Tag.COLUMNS) or 0,
+        bits_allocated=e.unsigned(Tag.BITS_ALLOCATED) or 0,
+        bits_stored=stored,
+        high_bit=_or(e.unsigned(Tag.HIGH_BIT), stored - 1),
+        signed=e.unsigned(Tag.PIXEL_REPRESENTATION) == 1,
+        samples=e.unsigned(Tag.SAMPLES) or 1,
+        photometric=e.text(Tag.PHOTOMETRIC).upper(),
+        kernel=(e.texts(Tag.KERNEL) or ("",))[0],
+        manufacturer=e.text(Tag.MANUFACTURER).upper(),
+        body_part=e.text(Tag.BODY_PART).upper(),
+        words=words(series),
+        study_words=words(e.text(Tag.STUDY_DESCRIPTION)),
+        age_years=age_years(e.text(Tag.AGE), e.text(Tag.STUDY_DATE), e.text(Tag.BIRTH_DATE)),
+        burned_in=e.text(Tag.BURNED_IN).upper() == "YES",
+        lossy=e.text(Tag.LOSSY) == "01" or syntax in ALWAYS_LOSSY,
+        lung_window=_lung_window(e),
+        ecg_gated=_ecg_gated(e),
+    )
+
+
+def _or(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def words(text: str) -> str:
+    """Lower case, everything but letters and digits turned to single spaces."""
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+
+def age_years(age: str, study_date: str, birth_date: str) -> float | None:
+    """PatientAge (``058Y``, ``018M``, …), else the time from birth to study.
+
+    Zero years stands for an age that was removed (infants are given in days, weeks or months); so does an age
+    over 120, which comes from dates that were replaced.
+    """
+    years: float | None = None
+    if match := re.fullmatch(r"(\d{1,4})\s*([DWMY])", age.strip().upper()):
+        years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
+    else:
+        days = [_day(text) for text in (study_date, birth_date)]
+        if days[0] and days[1]:
+            years = (days[0] - days[1]).days / 365.25
+    return years if years is not None and 0 < years <= 120 else None
+
+
+def _day(text: str) -> date | None:
+    digits = text.replace(".", "")
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
+    except ValueError:
+        return None
+
+
+def _lung_window(e: Elements) -> bool:
+    centre, width = e.number(Tag.WINDOW_CENTRE), e.number(Tag.WINDOW_WIDTH)
+    return centre is not None and width is not None and centre <= -300 and width >= 800
+
+
+def _ecg_gated(e: Elements) -> bool:
+    technique = e.text(Tag.CARDIAC_TECHNIQUE).upper()
+    options = words(e.text(Tag.SCAN_OPTIONS)).split()
+    return technique not in ("", "NONE") or any(o in ("cardiac", "ecg", "gated") for o in options)
+
+
+def _slice(facts: Facts, source: Source, pixels: Pixels | None, e: Elements) -> Slice:
+    return Slice(
+        facts=facts,
+        source=source,
+        pixels=pixels,
+        frames=max(1, e.integer(Tag.FRAMES) or 1),
+        sop_uid=e.text(Tag.SOP_UID),
+        position_mm=e.position_mm(Tag.POSITION),
+        orientation=e.numbers(Tag.ORIENTATION),
+        pixel_spacing_mm=e.spacing_mm(Tag.PIXEL_SPACING),
+        thickness_mm=e.number(Tag.THICKNESS),
+        slope=e.number(Tag.SLOPE),
+        intercept=e.number(Tag.INTERCEPT),
+        rescale_type=e.text(Tag.RESCALE_TYPE).upper(),
+        padding=_padding(e, facts.signed),
+        acquisition=e.integer(Tag.ACQUISITION),
+        temporal=e.integer(Tag.TEMPORAL),
+    )
+
+
+def _padding(e: Elements, signed: bool) -> tuple[int, int] | None:
+    """From PixelPaddingValue to its range limit (PS3.3 section C.7.5.1.1.2), whichever sign their VR gave them."""
+    value = e.unsigned(Tag.PADDING)
+    if value is None:
+        return None
+    limit = _or(e.unsigned(Tag.PADDING_LIMIT), value)
+    if signed:
+        value, limit = ((v + 0x8000) % 0x10000 - 0x8000 for v in (value, limit))
+    return min(value, limit), max(value, limit)
+
+
+def _with_damage(s: Slice) -> Slice:
+    """Say so when the file is too small for the pixels that its header declares; nothing is allocated for it."""
+    if s.damage:
+        return s
+    cut_off = s.pixels is None or s.facts.rows == 0 or s.facts.columns == 0
+    if s.pixels and is_native(s.facts.transfer_syntax):
+        end = (s.frame + 1) * s.frame_bytes
+        cut_off |= (s.pixels.length or 0) < end or s.source.size < s.pixels.offset + end
+    return replace(s, damage=Code.TRUNCATED) if cut_off else s

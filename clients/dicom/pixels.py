@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stored pixels to Hounsfield units, slice by slice in threads, straight into the volume."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from libjpeg.utils import decode as decode_jpeg
+from numpy.typing import NDArray
+from pydicom.encaps import generate_frames, get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from scipy import ndimage
+
+from clients.dicom.codestream import declared_size
+from clients.dicom.slices import Slice
+from clients.dicom.transfer import RETIRED_JPEG, byte_order, is_native
+from clients.hounsfield import HIGHEST_HU, LOWEST_HU
+from vcf.errors import Code
+
+Progress = Callable[[int, int], None]
+"""Called with the number of slices done and of all slices, in the thread that reads."""
+
+SAMPLED_SLICES = 12
+_SAMPLE_STEP = 6
+_RLE = "1.2.840.10008.1.2.5"
+_RLE_MAX_RATIO = 64  # two bytes stand for at most 128
+
+
+@dataclass
+class Decoded:
+    """What came of a stack.
+
+    hu
+        (slice, row, column); a slice that is missing or failed holds anything.
+    failed
+        Places whose pixels could not be read, and why.
+    sample
+        Some values of some slices before clipping, explicit padding left out: for the check of the scale.
+    """
+
+    hu: NDArray[np.int16]
+    failed: dict[int, Code]
+    sample: NDArray[np.float32]
+
+
+class Unreadable(Exception):
+    """The pixels of one slice cannot be used."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def decode(slices: Sequence[Slice | None], progress: Progress | None = None, workers: int | None = None) -> Decoded:
+    """Decode all slices that are there; they must agree in rows and columns."""
+    places = [i for i, s in enumerate(slices) if s is not None]
+    facts = next(s for s in slices if s is not None).facts
+    hu = np.empty((len(slices), facts.rows, facts.columns), np.int16)
+    frames = _FrameCache([s for s in slices if s is not None])
+    sampled = {places[i] for i in np.linspace(0, len(places) - 1, min(SAMPLED_SLICES, len(places))).astype(int)}
+    failed: dict[int, Code] = {}
+    samples: dict[int, NDArray[np.float32]] = {}
+
+    def one(place: int) -> NDArray[np.float32] | None:
+        s = slices[place]
+        assert s is not None
+        return decode_slice(s, hu[place], frames, place in sampled)
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        jobs: dict[Future[NDArray[np.float32] | None], int] = {pool.submit(one, place): place for place in places}
+        try:
+            for done, job in enumerate(as_completed(jobs), 1):
+                place = jobs[job]
+                try:
+                    sample = job.result()
+                except Unreadable as unreadable:
+                    failed[place] = unreadable.code
+                else:
+                    if sample is not None:
+                        samples[place] = sample
+                if progress:
+                    progress(done, len(places))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    parts = [samples[place] for place in sorted(samples)]
+    return Decoded(hu, failed, np.concatenate(parts) if parts else np.empty(0, np.float32))
+
+
+def decode_slice(
+    s: Slice, out: NDArray[np.int16], frames: "_FrameCache", sampled: bool = False
+) -> NDArray[np.float32] | None:
+    """Decode a slice into ``out`` (rows, columns) as HU; with ``sampled``, return some values before clipping."""
+    try:
+        stored = _native(s, out) if is_native(s.facts.transfer_syntax) else _compressed(s, frames)
+    except OSError:
+        stored = None
+    if stored is None or stored.shape != out.shape:
+        raise Unreadable(Code.TRUNCATED)
+    stored = _significant_bits(stored, s)
+    sample = _sample(stored, s) if sampled else None
+    _to_hu(stored, s, out)
+    return sample
+
+
+class _FrameCache:
+    """The compressed frames of multi-frame files, each file split into frames once."""
+
+    def __init__(self, slices: Sequence[Slice]) -> None:
+        self._frames: dict[int, list[bytes]] = {}
+        for s in slices:
+            if s.frames > 1 and not is_native(s.facts.transfer_syntax) and id(s.source) not in self._frames:
+                self._frames[id(s.source)] = list(self._split(s))
+
+    def __getitem__(self, s: Slice) -> bytes:
+        frames = self._frames.get(id(s.source))
+        if frames is None:
+            return get_frame(_encapsulated(s), 0, number_of_frames=1)
+        return frames[s.frame]
+
+    @staticmethod
+    def _split(s: Slice) -> Iterator[bytes]:
+        try:
+            yield from generate_frames(_encapsulated(s), number_of_frames=s.frames)
+        except Exception:  # damaged fragments: the frames before them are kept, the others fail when asked for
+            return
+
+
+def _encapsulated(s: Slice) -> bytes:
+    assert s.pixels is not None
+    with s.source.open() as file:
+        file.seek(s.pixels.offset)
+        return file.read()
+
+
+def _native(s: Slice, out: NDArray[np.int16]) -> NDArray[Any] | None:
+    """Pixels as stored; those of 16 bits are read into ``out`` itself. None where the file ends before them."""
+    assert s.pixels is not None
+    kind = f"{'i' if s.facts.signed else 'u'}{s.facts.bits_allocated // 8}"
+    target: NDArray[Any] = out if kind[1:] == "2" else np.empty(out.shape, kind)
+    with s.source.open() as file:
+        file.seek(s.pixels.offset + s.frame * s.frame_bytes)
+        if file.readinto(target.data.cast("B")) != s.frame_bytes:  # type: ignore[attr-defined]
+            return None
+    if byte_order(s.facts.transfer_syntax) == ">":
+        target.byteswap(inplace=True)
+    return target.view(kind)
+
+
+def _compressed(s: Slice, frames: _FrameCache) -> NDArray[Any]:
+    """Pixels of an encapsulated frame; Unreadable where it is damaged or no decoder knows it."""
+    facts = s.facts
+    problem: Code | None = None
+    try:
+        frame = frames[s]
+    except Exception:  # hostile fragments can make pydicom raise anything
+        problem = Code.TRUNCATED
+    if problem or not _credible(frame, s):
+        raise Unreadable(problem or Code.TRUNCATED)
+    try:
+        pixels = decode_jpeg(frame) if facts.transfer_syntax in RETIRED_JPEG else _decode_with_pydicom(frame, s)
+    except NotImplementedError:
+        problem = Code.BAD_TRANSFER_SYNTAX
+    except Exception:  # as above, and the text of the error may quote the file
+        problem = Code.TRUNCATED
+    if problem:
+        raise Unreadable(problem)
+    return np.asarray(pixels)
+
+
+def _decode_with_pydicom(frame: bytes, s: Slice) -> NDArray[Any]:
+    facts = s.facts
+    fragment = frame + b"\0" * (len(frame) % 2)
+    item = b"\xfe\xff\x00\xe0" + len(fragment).to_bytes(4, "little") + fragment
+    options: dict[str, Any] = {
+        "rows": facts.rows,
+        "columns": facts.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": facts.photometric,
+        "bits_allocated": facts.bits_allocated,
+        "bits_stored": facts.bits_stored,
+        "pixel_representation": int(facts.signed),
+        "pixel_keyword": "PixelData",
+    }
+    empty_offset_table = b"\xfe\xff\x00\xe0\0\0\0\0"
+    pixels, _ = get_decoder(facts.transfer_syntax).as_array(empty_offset_table + item, index=0, raw=True, **options)
+    return pixels
+
+
+def _credible(frame: bytes, s: Slice) -> bool:
+    """Whether a frame can hold the picture that the header declares; decoders allocate for what it says."""
+    if s.facts.transfer_syntax == _RLE:
+        return s.frame_bytes <= _RLE_MAX_RATIO * len(frame)
+    return declared_size(frame) == (s.facts.rows, s.facts.columns)
+
+
+def _significant_bits(stored: NDArray[Any], s: Slice) -> NDArray[Any]:
+    """Drop the bits outside BitsStored (old files keep overlays there) and extend the sign; padding is left alone."""
+    facts = s.facts
+    width = 8 * stored.dtype.itemsize
+    if facts.bits_stored >= width and facts.high_bit == width - 1:
+        return stored
+    if facts.high_bit >= width or facts.bits_stored > width or facts.high_bit < facts.bits_stored - 1:
+        return stored
+    shift = facts.high_bit + 1 - facts.bits_stored
+    if facts.signed:
+        low, high = -(1 << facts.bits_stored - 1), (1 << facts.bits_stored - 1) - 1
+    else:
+        low, high = 0, (1 << facts.bits_stored) - 1
+    if shift == 0 and low <= stored.min() and stored.max() <= high:
+        return stored
+    kept = (stored << (width - 1 - facts.high_bit)) >> (width - facts.bits_stored)
+    if s.padding is None:
+        return kept
+    return np.where(_is_padding(stored, s.padding), stored, kept)
+
+
+def _is_padding(stored: NDArray[Any], padding: tuple[int, int]) -> NDArray[np.bool_]:
+    wide = stored.astype(np.int32) if stored.dtype.itemsize < 4 else stored
+    return (wide >= padding[0]) & (wide <= padding[1])
+
+
+def _sample(stored: NDArray[Any], s: Slice) -> NDArray[np.float32]:
+    part = stored[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    values = part.astype(np.float32) * np.float32(s.slope) + np.float32(s.intercept)
+    return values[~_is_padding(part, s.padding)] if s.padding else values.ravel()
+
+
+def _to_hu(stored: NDArray[Any], s: Slice, out: NDArray[np.int16]) -> None:
+    """Rescale into ``out`` and clip to what the volume keeps; ``stored`` may be ``out`` itself."""
+    assert s.slope is not None and s.intercept is not None
+    outside = _padding_mask(stored, s)
+    if s.slope == 1 and stored.dtype.itemsize == 2 and s.intercept == round(s.intercept) and abs(s.intercept) < 31_000:
+        # Unsigned values of 32768 and more are padding that was written signed: as int16 they fall below the range.
+        values = stored.view(np.int16)
+        shift = int(s.intercept)
+        np.maximum(values, max(LOWEST_HU - shift, -32768), out=out)
+        if shift > 0:
+            np.minimum(out, HIGHEST_HU - shift, out=out)
+        out += np.int16(shift)
+    else:
+        hu = stored.astype(np.float32) * np.float32(s.slope) + np.float32(s.intercept)
+        out[...] = np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
+    if outside is not None:
+        out[outside] = LOWEST_HU
+
+
+def _padding_mask(stored: NDArray[Any], s: Slice) -> NDArray[np.bool_] | None:
+    """Padding that the clipping does not turn to air by itself.
+
+    Where the padding value is also one of tissue, as 0 without an intercept is, only what touches the edge of the
+    picture is padding.
+    """
+    if s.padding is None:
+        return None
+    assert s.slope is not None and s.intercept is not None
+    hu = sorted(p * s.slope + s.intercept for p in s.padding)
+    if hu[1] <= LOWEST_HU:
+        return None
+    mask = _is_padding(stored, s.padding)
+    if hu[0] > 3500 or not mask.any():
+        return mask
+    labels, _ = ndimage.label(mask)
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    touching: NDArray[np.bool_] = np.isin(labels, np.unique(rim[rim > 0]))
+    return touching

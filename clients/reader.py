@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any input to a study: the one entry of all readers."""
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+
+from clients.acceptance import AGE_POLICIES
+from clients.dicom.files import is_zip, read_start
+from clients.dicom.privacy import quiet
+from clients.study import Study
+from vcf.errors import Code, StudyRefused
+
+
+def read_study(
+    path: str | PathLike[str],
+    *,
+    age_policy: str = "warn",
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+) -> Study:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    path
+        A folder (searched to any depth; it may hold several series and other files), a ZIP archive, a DICOMDIR, a
+        DICOM file of several frames, or a NIfTI file.
+    age_policy
+        ``warn`` flags patients under 50 or of unknown age, ``block`` refuses them.
+    progress
+        Called in this thread with the number of slices decoded and of all slices. What it raises ends the reading.
+    workers
+        Threads that decode; one a processor by default.
+
+    Raises
+    ------
+    StudyRefused
+        Whatever is wrong with the input. Its text never quotes an element, a UID or a path.
+    """
+    if age_policy not in AGE_POLICIES:
+        raise ValueError(f"age_policy is {age_policy!r}; {' or '.join(AGE_POLICIES)} is accepted")
+    refusal: StudyRefused
+    with quiet():
+        try:
+            return _read(Path(path), age_policy, progress, workers)
+        except StudyRefused as found:
+            refusal = found
+    # Raised anew: the first one's context may hold a library's error, which quotes the file.
+    raise StudyRefused(refusal.code, refusal.sentence)
+
+
+def _read(path: Path, age_policy: str, progress: Callable[[int, int], None] | None, workers: int | None) -> Study:
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):
+        exists = False
+    if not exists:
+        raise StudyRefused(Code.NO_IMAGES, "there is nothing at the given path; a folder or file is accepted")
+    if not path.is_dir() and not is_zip(start := read_start(path)):
+        from clients.nifti import is_nifti, read_nifti
+
+        if is_nifti(path.name, start):
+            return read_nifti(path, age_policy, progress)
+    from clients.dicom.read import read_dicom
+
+    return read_dicom(path, age_policy, progress, workers)
