@@ -16,6 +16,7 @@ import numpy as np
 import pydicom
 
 from preprocess.geometry import Volume, canonicalise
+from preprocess.tent import AIR_HU
 from vcf.errors import SetupError
 from vcf.fetch import fetch_sample
 
@@ -43,16 +44,17 @@ class Source:
 
 
 def read_nifti(path: Path) -> Volume:
-    """A NIfTI image, HU or labels, as a canonical volume of int16."""
+    """A NIfTI image, HU or labels, as a canonical volume of int16; padding below air becomes air."""
     image = nibabel.load(path)
-    stored = np.rint(np.asanyarray(image.dataobj)).astype(np.int16)
+    stored = np.rint(np.asanyarray(image.dataobj)).clip(AIR_HU, 32767).astype(np.int16)
     return canonicalise(stored, LPS_FROM_RAS @ image.affine)
 
 
 def read_slices(paths: list[Path]) -> Volume:
     """One or more parallel DICOM slices, sorted along their normal, as a canonical volume in HU.
 
-    For files that are known to be sound; the product's own reader refuses what is not.
+    For files that are known to be sound, single slices too; the product's own reader refuses what is not.
+    Padding below air becomes air.
     """
     slices = [pydicom.dcmread(path) for path in paths]
     along_row, along_column = np.reshape(np.array(slices[0].ImageOrientationPatient, float), (2, 3))
@@ -66,8 +68,8 @@ def read_slices(paths: list[Path]) -> Volume:
     affine[:3, 1] = along_column * row_mm
     affine[:3, 2] = along_row * column_mm
     affine[:3, 3] = first
-    hu = [s.pixel_array * float(s.RescaleSlope) + float(s.RescaleIntercept) for s in slices]
-    return canonicalise(np.rint(hu).astype(np.int16), affine)
+    hu = np.array([s.pixel_array * float(s.RescaleSlope) + float(s.RescaleIntercept) for s in slices])
+    return canonicalise(np.rint(hu).clip(AIR_HU, 32767).astype(np.int16), affine)
 
 
 def _shared(parts: str, pick: slice, where: Where) -> Volume:

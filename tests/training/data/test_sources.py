@@ -66,6 +66,16 @@ def test_no_shared_data_says_how_to_set_it() -> None:
         SOURCES["shared/ct/crlm-ct-1006"].read(Where(None))
 
 
+@pytest.mark.parametrize("name", ["shared/ct/crlm-ct-1006", "shared/ct/lung-pet-ct-dx-a0001-kernel-b"])
+def test_series_are_read_as_the_product_reads_them(shared_data: Path, name: str) -> None:
+    reader = pytest.importorskip("clients.reader", reason="the client's packages are not installed")
+    ours = SOURCES[name].read(Where(shared_data))
+    product = reader.read_study(shared_data / name.removeprefix("shared/")).volume
+    np.testing.assert_array_equal(ours.hu, product.hu)
+    np.testing.assert_allclose(ours.affine, product.affine, atol=1e-6)
+    assert ours.spacing_mm == pytest.approx(product.spacing_mm)
+
+
 def test_every_source_is_attributed() -> None:
     for source in SOURCES.values():
         assert any(licence in source.attribution for licence in ("CC BY", "Apache-2.0")), source.name
