@@ -5,6 +5,7 @@ A source is found in the folder of development data (``shared_data``) or fetched
 (``vcf.fetch``). Names and patients are ordinals of this project and hold nothing of the DICOM header.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +27,23 @@ Use = Literal["train", "evaluate"]
 
 @dataclass(frozen=True)
 class Where:
-    """Where data may lie: the folder of development data, if there is one, and the cache of fetched packages."""
+    """Where data may lie: the folder of development data (or else ``VCF_SHARED_DATA``) and the cache of packages."""
 
     shared_data: Path | None = None
     cache: Path | None = None
+
+    def folder(self, parts: str) -> Path:
+        """A folder of the development data.
+
+        Raises
+        ------
+        SetupError
+            If it is not there.
+        """
+        base = self.shared_data or os.environ.get("VCF_SHARED_DATA")
+        if base is None or not (Path(base) / parts).is_dir():
+            raise SetupError(f"no folder {parts} of development data: set VCF_SHARED_DATA to the folder that holds it")
+        return Path(base) / parts
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,7 @@ def read_slices(paths: list[Path]) -> Volume:
 
 
 def _shared(parts: str, pick: slice, where: Where) -> Volume:
-    folder = where.shared_data / parts if where.shared_data else None
-    if folder is None or not folder.is_dir():
-        raise SetupError(f"no folder {parts} of development data: set VCF_SHARED_DATA to the folder that holds it")
-    return read_slices(sorted(folder.glob("*.dcm"))[pick])
+    return read_slices(sorted(where.folder(parts).glob("*.dcm"))[pick])
 
 
 def _package_nifti(sample: str, member: str, where: Where) -> Volume:

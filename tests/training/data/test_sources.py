@@ -61,9 +61,16 @@ def test_nifti_becomes_lps(tmp_path: Path) -> None:
     assert (np.diag(volume.affine)[:3] > 0).all()
 
 
-def test_no_shared_data_says_how_to_set_it() -> None:
+def test_no_shared_data_says_how_to_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VCF_SHARED_DATA", raising=False)
     with pytest.raises(SetupError, match="VCF_SHARED_DATA"):
         SOURCES["shared/ct/crlm-ct-1006"].read(Where(None))
+
+
+def test_shared_data_is_found_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ct").mkdir()
+    monkeypatch.setenv("VCF_SHARED_DATA", str(tmp_path))
+    assert Where().folder("ct") == tmp_path / "ct"
 
 
 @pytest.mark.parametrize("name", ["shared/ct/crlm-ct-1006", "shared/ct/lung-pet-ct-dx-a0001-kernel-b"])
