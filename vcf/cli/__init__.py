@@ -32,6 +32,10 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("vcf.cli.demo", "analyse a public CT on a server of its own, and write a report", "client,serve"),
     "analyze": Command("vcf.cli.analyze", "analyse a CT study on a running server", "client"),
     "serve": Command("vcf.cli.serve", "run the Triton server on this machine", "serve"),
+    "bench": Command("vcf.cli.bench", "measure the served system", "bench"),
+    "train": Command("vcf.cli.train", "train the networks", "train"),
+    "evaluate": Command("vcf.cli.evaluate", "figures of the shipped or other weights on held-out data", "train"),
+    "export": Command("vcf.cli.export", "turn trained weights into what the server loads", "export"),
 }
 
 _EPILOG = f"""exit codes: 0 done, {EXIT_SETUP} something is missing on this machine, {EXIT_REFUSED} study refused,
@@ -81,7 +85,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 def _is_foreign(module: str | None) -> bool:
     """Whether a module that was not found is another project's; a missing one of ours is a bug."""
     top = (module or "").partition(".")[0]
-    return bool(top) and top not in {command.module.partition(".")[0] for command in COMMANDS.values()}
+    return top not in {"", "vcf", "clients", "preprocess", "training", "export", "benchmarks"}
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vcf bench``: measurements of the served system."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clients import VcfClient
+
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the subcommand and its own."""
+    parser = subparsers.add_parser("bench", help="measure the served system", description=__doc__)
+    kinds = parser.add_subparsers(metavar="WHAT", required=True)
+
+    stages = kinds.add_parser("stages", help="time of each stage of one study through a server")
+    stages.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
+    stages.add_argument("--runs", type=int, default=10, help="counted calls, default %(default)s")
+    _serving(stages)
+    stages.set_defaults(run=run_stages)
+
+    preparation = kinds.add_parser("preparation", help="volume and centre line to patches, against SciPy, on one core")
+    preparation.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
+    preparation.add_argument("--runs", type=int, default=5, help="counted rounds, default %(default)s")
+    preparation.set_defaults(run=run_preparation)
+
+    canal = kinds.add_parser("canal", help="centre line of LIDC-IDRI-0001 against its published spinal cord mask")
+    _serving(canal)
+    canal.set_defaults(run=run_canal)
+
+    for kind in (stages, preparation, canal):
+        kind.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+
+
+def _serving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", metavar="ADDRESS", help="a running server; by default one is started and stopped")
+
+
+def run_stages(args: argparse.Namespace) -> int:
+    """Print the median time of each stage."""
+    from benchmarks.stages import measure
+    from benchmarks.volumes import stretched_ct
+
+    study = stretched_ct(args.slices)
+    with _client(args.server) as client:
+        figures = measure(client, study, args.runs)
+    print(f"volume {' × '.join(map(str, figures['volume']))}, {figures['patches']} patches, {figures['runs']} calls")
+    print(f"{'stage':<24}{'min':>10}{'median':>10}{'max':>10}  ms")
+    for stage, ms in figures["stages"].items():
+        print(f"{stage:<24}{ms['min_ms']:>10.1f}{ms['median_ms']:>10.1f}{ms['max_ms']:>10.1f}")
+    return _write(figures, args.json)
+
+
+def run_preparation(args: argparse.Namespace) -> int:
+    """Print both times and their ratio."""
+    import os
+
+    # Before NumPy loads its BLAS: one thread, for SciPy's FFT has one.
+    for variable in BLAS_THREADS:
+        os.environ[variable] = "1"
+    from benchmarks.preparation import Shape, measure
+
+    figures = measure(Shape(slices=args.slices), args.runs)
+    for way in ("ours", "scipy", "scipy_float32"):
+        print(f"{way:<16}{figures[way]['median_ms']:>10.1f} ms")
+    for peer in ("scipy", "scipy_float32"):
+        ratio = figures[f"times_faster_than_{peer}"]
+        print(f"{ratio['median']:.0f} times faster than {peer} ({ratio['min']:.0f} to {ratio['max']:.0f})")
+    return _write(figures, args.json)
+
+
+def run_canal(args: argparse.Namespace) -> int:
+    """Print the share of slices within 5 mm."""
+    from benchmarks.canal import measure
+
+    with _client(args.server) as client:
+        figures = measure(client)
+    print(f"{figures['within_5_mm_share']:.1%} of {figures['slices']} slices within 5 mm, {figures['missed']} missed")
+    print(f"median {figures['median_mm']} mm, 95 % within {figures['p95_mm']} mm, largest {figures['max_mm']} mm")
+    return _write(figures, args.json)
+
+
+@contextmanager
+def _client(address: str | None) -> "Iterator[VcfClient]":
+    """A client of the given server, or of one that lives as long as the measurement."""
+    from clients import VcfClient
+
+    if address:
+        with VcfClient(address) as client:
+            yield client
+        return
+    from vcf.serve.server import ROOT, TritonServer
+
+    with TritonServer(ROOT / "model_repository") as server, VcfClient(server.grpc_url) as client:
+        yield client
+
+
+def _write(figures: dict[str, Any], path: Path | None) -> int:
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    return 0
