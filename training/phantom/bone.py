@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from training.phantom.grid import Floats, Grid, Window, clip01, coverage, over
 from training.phantom.spine import Pose
 from training.phantom.texture import Texture
-from training.phantom.vertebra import endplates
+from training.phantom.vertebra import BACK_HOLLOW, endplates
 
 CORTEX_HU = 1150.0
+_CORNER_MM = np.float32(5.0)
 Point = tuple[float, float, float]
 Array = NDArray[np.float64]
 
@@ -132,6 +133,8 @@ def paint_body(canvas: BoneCanvas, pose: Pose) -> None:
         return
     u, v, w = _local(canvas, pose, window)
     upper, lower = endplates(spec, u, v)
+    if spec.level.startswith("T"):  # thoracic bodies are heart-shaped
+        u = u * (1 + np.float32(0.16) * np.clip(v * np.float32(-2 / spec.depth_mm), 0, 1))
 
     # An ellipse longer than the body is cut straight at the back, so it is widest behind the middle.
     b = np.float32(0.60 * spec.depth_mm)
@@ -151,14 +154,18 @@ def paint_body(canvas: BoneCanvas, pose: Pose) -> None:
     if bulge:
         grown += np.float32(bulge) * np.clip(-v / np.float32(0.4 * spec.depth_mm), 0, 1) * (1 - level * level)
     wall = radius - grown
-    back = v + np.float32(0.03 * spec.depth_mm) * (1 - (u / np.float32(0.3 * spec.width_mm)) ** 2) * (1 - level * level)
-    np.maximum(wall, back - np.float32(0.5 * spec.depth_mm), out=wall)
+    hollow = np.maximum(1 - (u / np.float32(0.34 * spec.width_mm)) ** 2, 0)
+    hollow *= np.float32(BACK_HOLLOW * spec.depth_mm)
+    back = v - np.float32(0.5 * spec.depth_mm) + hollow * (np.float32(1) - np.float32(0.6) * level * level)
+    # Rounded corners where the back meets the sides.
+    blend = np.maximum(_CORNER_MM - np.abs(wall - back), 0)
+    wall = np.maximum(wall, back) + blend * blend / (4 * _CORNER_MM)
 
     lean = float(np.hypot(pose.axes[0, 2], pose.axes[1, 2]))
     across = grid.pixel_mm + grid.slice_mm * lean * 0.7
     along = np.float32(grid.slice_mm * pose.axes[2, 2] + grid.pixel_mm * lean)
     # The rim is rounded: near the wall the endplates fall off.
-    rounding = np.float32(1.3) * np.clip(1 + wall / np.float32(2.2), 0, 1) ** 2
+    rounding = np.float32(1.3) * np.clip(1 + wall / np.float32(1.6), 0, 1) ** 2
     to_upper, to_lower = upper - rounding - w, w - lower - rounding
     end, shell = np.float32(spec.endplate_mm), np.float32(0.8 * spec.endplate_mm)
 
@@ -170,7 +177,7 @@ def paint_body(canvas: BoneCanvas, pose: Pose) -> None:
     canvas.add(window, outer, inner)
 
     marrow = _marrow(pose, u, v, w, to_upper, to_lower)
-    marrow *= 1 + canvas.texture.fine(canvas.grid, window) * np.float32(0.14)
+    marrow *= 1 + canvas.texture.fine(canvas.grid, window) * np.float32(0.2)
     np.copyto(canvas.marrow[window], marrow, where=inner > 0.02)
 
 

@@ -106,7 +106,7 @@ TRAINING_RANGES = Ranges(
     pixel_mm=(0.62, 0.92),
     slice_mm=(0.8, 4.0),
     overlap=(1.0, 1.5),
-    blur_fwhm_mm=(0.6, 1.0),
+    blur_fwhm_mm=(0.65, 1.1),
     overshoot=(0.0, 0.35),
     noise_hu=(8, 28),
 )

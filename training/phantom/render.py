@@ -143,7 +143,7 @@ def _render_block(
     torso, texture = Torso(spec, spine), Texture.of(spec.body.seed)
     hu = paint_soft(grid, spec, spine, torso, texture)
     paint_discs(hu, grid, spine)
-    bone = BoneCanvas(grid, texture, spec.vertebra("L1").trabecular_hu + 40)
+    bone = BoneCanvas(grid, texture, 0.8 * spec.vertebra("L1").trabecular_hu + 150)
     paint_skeleton(bone, spec, spine, torso, spine_only=spine_only)
     bone.flatten(hu)
     paint_canal(hu, grid, spine)

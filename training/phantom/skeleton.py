@@ -11,7 +11,7 @@ from training.phantom.bone import BoneCanvas, Capsule, paint_body, paint_capsule
 from training.phantom.spec import PhantomSpec
 from training.phantom.spine import Pose, Spine
 from training.phantom.torso import Torso
-from training.phantom.vertebra import heights_mm
+from training.phantom.vertebra import canal_v, heights_mm
 
 Array = NDArray[np.float64]
 _UPRIGHT = np.eye(3)
@@ -23,8 +23,8 @@ def arch(pose: Pose) -> Iterator[Capsule]:
     lumbar = v.level[0] in "LS"
     height = min(heights_mm(v)[2], v.posterior_mm)
     h, half_w, half_ap = v.posterior_mm, v.canal_width_mm / 2, v.canal_depth_mm / 2
-    canal = v.depth_mm / 2 + half_ap + 0.3
-    cortex = 0.3 + 0.6 * v.endplate_mm
+    canal = canal_v(v)
+    cortex = 0.4 + 0.8 * v.endplate_mm
     pw, ph = v.pedicle_width_mm / 2, v.pedicle_height_mm / 2
     pedicle_w = max(height / 2 - ph - 0.5, -1.0)
     root = canal + half_ap + 3.2
@@ -34,38 +34,40 @@ def arch(pose: Pose) -> Iterator[Capsule]:
             (pedicle_u * 0.97, v.depth_mm / 2 - 3, pedicle_w), (pedicle_u, canal + 1, pedicle_w), (pw, pw, ph), cortex
         )
         yield Capsule(
-            (side * (half_w + 2.0), canal + 0.4 * half_ap, 0.02 * h),
+            (side * (half_w + 2.4), canal + 0.35 * half_ap, 0.02 * h),
             (side * 0.8, root, -0.14 * h),
-            (2.7, 2.7, (0.30 if lumbar else 0.40) * h),
-            cortex,
+            (3.3, 3.1, (0.30 if lumbar else 0.40) * h),
+            1.3 * cortex,
         )
         if lumbar:
-            outer, inner = side * (half_w + 1.1 * pw), side * 0.84 * half_w
-            yield Capsule((outer, canal + 2, 0.1 * h), (outer + side, canal + 3.5, 0.68 * h), (4.2, 4.4, 4), cortex)
-            yield Capsule((inner, root - 2, -0.1 * h), (inner, root - 0.5, -0.82 * h), (4, 3.6, 4.5), cortex)
+            outer, inner = side * (half_w + 0.8 * pw), side * 0.72 * half_w
             yield Capsule(
-                (side * (half_w + pw), canal - 1, 0.1 * h),
-                (side * v.transverse_mm, canal + 2, 0.16 * h),
-                (3.2, 2.8, 4.8),
+                (outer, canal + 2, 0), (side * (half_w + 3.5), canal + 0.55 * half_ap, 0.66 * h), (4.6, 5, 5), cortex
+            )
+            yield Capsule((0.8 * inner, root - 1, -0.1 * h), (inner, root + 0.5, -0.8 * h), (5, 4, 5), cortex)
+            yield Capsule(
+                (side * (half_w + pw), canal, 0.1 * h),
+                (side * v.transverse_mm, canal + 3, 0.16 * h),
+                (3.4, 3.0, 4.8),
                 0.7 * cortex,
             )
         else:
-            facet = side * (half_w + 1.0)
-            yield Capsule((facet, canal + 5, 0.15 * h), (facet, canal + 5.5, 0.66 * h), (4.2, 2, 3.5), cortex)
-            yield Capsule((facet, root - 1, 0.0), (facet, root + 0.5, -0.62 * h), (4.2, 2, 3.5), cortex)
+            facet = side * (half_w + 0.5)
+            yield Capsule((facet, canal + 4, 0.1 * h), (facet, canal + 4.5, 0.68 * h), (5, 2.5, 4), cortex)
+            yield Capsule((0.85 * facet, root - 1, 0.0), (0.85 * facet, root - 0.5, -0.64 * h), (5, 2.5, 4), cortex)
             reach = v.transverse_mm - half_w
             yield Capsule(
                 (side * (half_w + 0.8 * pw), canal + 2, 0.1 * h),
                 (side * v.transverse_mm, canal + 2 + 0.6 * reach, 0.2 * h),
-                (3.6, 3.6, 4.6),
+                (4.2, 4.2, 5.0),
                 0.8 * cortex,
             )
     tip = canal + half_ap + v.spinous_mm
     yield Capsule(
         (0, root + 1, -0.16 * h),
         (0, tip - 3, -0.16 * h - v.spinous_drop_mm),
-        (2.9, 3.5, 0.33 * h) if lumbar else (2.5, 3, 4.6),
-        cortex,
+        (3.1, 3.5, 0.33 * h) if lumbar else (2.8, 3, 4.8),
+        1.2 * cortex,
     )
 
 
@@ -103,21 +105,19 @@ _RIB_END_DEG = (150, 152, 152, 152, 150, 148, 145, 135, 125, 115, 85, 58)
 _RIB_DROP_MM = (38, 48, 58, 66, 72, 76, 80, 82, 78, 70, 50, 36)
 
 
-def _rib(pose: Pose, number: int, side: int, torso: Torso) -> list[Array]:
-    """Points of a rib from its head round the chest wall to its cartilage."""
+def _rib(pose: Pose, number: int, side: int, torso: Torso, near_spine: bool) -> list[Array]:
+    """Points of a rib from its head round the chest wall to its cartilage, or only to its angle."""
     v = pose.spec
-    canal = v.depth_mm / 2 + v.canal_depth_mm / 2
+    canal = canal_v(v)
     reach = v.transverse_mm - v.canal_width_mm / 2
     high = 0.42 if 1 < number < 11 else 0.1
     head = pose.to_scan(np.array((side * (0.5 * v.width_mm + 1), v.depth_mm / 2 - 3, high * v.posterior_mm)))
     neck = np.array((side * (v.transverse_mm - 1), canal + 0.6 * reach - 3.5, 0.27 * v.posterior_mm))
     points = [head, pose.to_scan(neck)]
     start, end = 22.0, float(_RIB_END_DEG[number - 1])
-    for angle in np.arange(start + 6, end + 1, 7.0):
-        done = (angle - start) / 125
-        z = points[1][2] - _RIB_DROP_MM[number - 1] * min(done, 1.0) ** 1.1
-        points.append(torso.cage_point(np.radians(angle), side, z))
-    return points
+    angles = np.arange(start + 6, end + 1, 7.0)[: 3 if near_spine else None]
+    z = points[1][2] - _RIB_DROP_MM[number - 1] * np.minimum((angles - start) / 125, 1) ** 1.1
+    return [*points, *torso.cage_points(np.radians(angles), side, z)]
 
 
 def _paint_chain(canvas: BoneCanvas, points: list[Array], radii: tuple[float, float, float], cortex_mm: float) -> None:
@@ -155,8 +155,7 @@ def paint_skeleton(canvas: BoneCanvas, spec: PhantomSpec, spine: Spine, torso: T
         if level.startswith("T"):
             number = int(level[1:])
             for side in (-1, 1):
-                points = _rib(pose, number, side, torso)
-                points = points[:5] if spine_only else points
+                points = _rib(pose, number, side, torso, spine_only)
                 _paint_chain(canvas, points, (3.6, 3.4, 5.6), 0.4 + 0.6 * pose.spec.endplate_mm)
     _paint_sacrum(canvas, spine)
     if spine_only:

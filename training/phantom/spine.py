@@ -13,7 +13,7 @@ from scipy.interpolate import CubicSpline
 
 from training.phantom.anatomy import LEVELS
 from training.phantom.spec import PhantomSpec, Posture, VertebraSpec
-from training.phantom.vertebra import heights_mm, landmarks
+from training.phantom.vertebra import canal_v, heights_mm, landmarks
 
 Array = NDArray[np.float64]
 _LORDOSIS_SHARE = (0.10, 0.14, 0.18, 0.24, 0.34)
@@ -148,7 +148,7 @@ def build_spine(spec: PhantomSpec) -> Spine:
     rows = []
     for p in poses[::-1]:
         v = p.spec
-        x, y, z = p.to_scan(np.array((0, v.depth_mm / 2 + v.canal_depth_mm / 2 + 0.3, 0)))
+        x, y, z = p.to_scan(np.array((0, canal_v(v), 0)))
         slope = float(np.hypot(p.axes[0, 2], p.axes[1, 2]) / p.axes[2, 2])
         lean = np.sqrt(1 + min(slope, 1.0) ** 2)  # an oblique cut is longer
         rows.append(

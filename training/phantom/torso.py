@@ -23,10 +23,10 @@ _CAGE = np.array(
         (-0.4, 44, 62),
         (0.5, 66, 88),
         (1.5, 88, 112),
-        (3.0, 108, 140),
-        (5.0, 121, 163),
-        (8.0, 130, 186),
-        (11.0, 131, 196),
+        (3.0, 110, 130),
+        (5.0, 125, 150),
+        (8.0, 135, 170),
+        (11.0, 135, 182),
         (13.0, 126, 190),
         (15.0, 124, 182),
         (16.5, 122, 176),
@@ -103,16 +103,20 @@ class Torso:
         body = self.spec.body
         level = self.spine.level_at(z)
         cage, loose = self.cage(z), self._posture(z)
-        wall = np.interp(level, (2, 12, 14), (22, 17, 15))
+        wall = np.interp(level, (2, 9, 14), (20, 14, 13))
         side = 0.5 * (body.fat_front_mm + body.fat_back_mm)
         shoulder_width, shoulder_depth = (np.interp(level, _SHOULDER[:, 0], _SHOULDER[:, i]) for i in (1, 2))
         half_width = np.maximum(cage.half_width + wall + side, shoulder_width * self.size + 0.6 * side)
-        back = loose[:, 1] + np.interp(level, (-3, 1, 8, 16), (56, 62, 58, 60)) * self.size + body.fat_back_mm
+        back = loose[:, 1] + np.interp(level, (-3, 0, 8, 13, 17), (46, 52, 45, 47, 52)) * self.size + body.fat_back_mm
         front = np.minimum(
-            cage.y - cage.half_depth - wall - body.fat_front_mm,
+            cage.y - cage.half_depth - 0.8 * wall - body.fat_front_mm * self.front_fat(level),
             back - body.fat_back_mm - shoulder_depth * self.size - 0.4 * body.fat_front_mm,
         )
         return Outline(loose[:, 0], (front + back) / 2, half_width, (back - front) / 2)
+
+    def front_fat(self, level: Array) -> Array:
+        """Fat in front at a level as a share of the belly's."""
+        return np.interp(level, (-2, 2, 9, 13), (0.35, 0.45, 0.65, 1.0))
 
     def to_scan(self, x: float, y: float, z: float) -> Array:
         """Map a point from the patient's axes."""
@@ -124,13 +128,14 @@ class Torso:
         at = self._posture(np.array([z]))[0]
         return self.to_scan(at[0] + from_spine_x * self.size, at[1] + from_canal_y * self.size, z)
 
-    def cage_point(self, angle: float, side: int, z: float) -> Array:
-        """Point on a rib's middle: ``angle`` about z from the back (radians), ``side`` +1 left."""
-        cage = self.cage(np.array([z]), inset_mm=4.0)
-        sin, cos = np.sin(angle), np.cos(angle)
-        x = cage.x[0] + side * cage.half_width[0] * abs(sin) ** (2 / POWER)
-        y = cage.y[0] + cage.half_depth[0] * np.sign(cos) * abs(cos) ** (2 / POWER)
-        return self.to_scan(float(x), float(y), z)
+    def cage_points(self, angles: Array, side: int, z: Array) -> Array:
+        """Points (n, 3) in the middle of a rib: ``angles`` about z from the back (radians), ``side`` +1 left."""
+        cage = self.cage(z, inset_mm=4.0)
+        sin, cos = np.sin(angles), np.cos(angles)
+        x = cage.x + side * cage.half_width * np.abs(sin) ** (2 / POWER)
+        y = cage.y + cage.half_depth * np.sign(cos) * np.abs(cos) ** (2 / POWER)
+        c, s = self.roll
+        return np.stack((c * x - s * y, s * x + c * y, z), axis=1)
 
     @property
     def sternum_z(self) -> tuple[float, float]:

@@ -15,6 +15,15 @@ Floats = NDArray[np.float32]
 LANDMARK = 0.4
 
 
+BACK_HOLLOW = 0.045
+"""Depth of the hollow in the back of the body, a share of its depth; the canal lies in it."""
+
+
+def canal_v(spec: VertebraSpec) -> float:
+    """v of the canal's centre."""
+    return (0.5 - BACK_HOLLOW) * spec.depth_mm + spec.canal_depth_mm / 2 + 0.4
+
+
 def _ramp(spec: VertebraSpec) -> tuple[float, float]:
     """Height at the middle and its slope along v, before dish and fracture."""
     return (

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from training.phantom import HELD_OUT_RANGES, TRAINING_RANGES, sample
+from training.phantom.anatomy import LEVELS, level_size, mean_trabecular_hu, parse_levels
+
+
+def test_same_seed_same_patient_other_seed_another() -> None:
+    assert sample(7) == sample(7)
+    assert sample(7) != sample(8)
+
+
+def test_probability_of_fracture_changes_nothing_else() -> None:
+    ill, well = sample(5, fracture_probability=1.0), sample(5, fracture_probability=0.0)
+    assert any(v.fracture for v in ill.vertebrae)
+    assert ill.without_fractures() == well
+
+
+def test_probability_of_fracture_is_that_of_a_patient() -> None:
+    share = np.mean([any(v.fracture for v in sample(s, fracture_probability=0.3).vertebrae) for s in range(300)])
+    assert share == pytest.approx(0.3, abs=0.08)
+
+
+def test_every_grade_shape_and_region_of_the_spine_is_drawn() -> None:
+    drawn = [v for s in range(150) for v in sample(s, fracture_probability=1.0).vertebrae if v.fracture]
+    assert {v.fracture.grade for v in drawn if v.fracture} == {1, 2, 3}
+    assert {v.fracture.shape for v in drawn if v.fracture} == {"wedge", "biconcave", "crush"}
+    levels = [v.level for v in drawn]
+    assert len(set(levels)) >= 14
+    assert levels.count("L1") > levels.count("L5")
+
+
+def test_fractures_lie_in_the_field_of_view() -> None:
+    for seed in range(60):
+        spec = sample(seed, fracture_probability=1.0)
+        first, last = (LEVELS.index(level) for level in spec.levels)
+        assert all(first <= LEVELS.index(v.level) <= last for v in spec.vertebrae if v.fracture)
+
+
+def test_every_held_out_range_differs_from_the_training_range() -> None:
+    same = [
+        f.name for f in fields(TRAINING_RANGES) if getattr(TRAINING_RANGES, f.name) == getattr(HELD_OUT_RANGES, f.name)
+    ]
+    assert same == []
+
+
+def test_held_out_patients_are_another_population() -> None:
+    def mean(ranges: object, of: object) -> float:
+        return float(np.mean([of(sample(s, ranges=ranges)) for s in range(80)]))  # type: ignore[operator,arg-type]
+
+    for quantity in (
+        lambda p: p.posture.kyphosis_deg,
+        lambda p: p.acquisition.noise_hu,
+        lambda p: p.acquisition.spacing_mm[0],
+        lambda p: p.age,
+        lambda p: -p.vertebra("L1").trabecular_hu,
+    ):
+        assert mean(HELD_OUT_RANGES, quantity) > mean(TRAINING_RANGES, quantity)
+
+
+def test_hard_negatives_occur_in_patients_without_fractures() -> None:
+    vertebrae = [v for s in range(40) for v in sample(s, fracture_probability=0.0).vertebrae]
+    assert any(v.schmorl for v in vertebrae)
+    assert any(v.osteophytes for v in vertebrae)
+    assert any(max(v.sclerosis_hu) > 0 for v in vertebrae)
+    mild = [v for v in vertebrae if v.anterior_mm / v.posterior_mm < 0.87]
+    assert mild
+    assert all(v.anterior_mm / v.posterior_mm > 0.8 for v in mild)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"kind": "head"}, "kind 'head'"),
+        ({"fracture_probability": 1.5}, "1.5"),
+        ({"levels": ("L5", "T1")}, "L5–T1"),
+        ({"fractures": {"C7": (1, None)}}, "C7"),
+        ({"fractures": {"L1": (4, None)}}, "grade is 4"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        sample(1, **arguments)  # type: ignore[arg-type]
+
+
+def test_levels_are_interpolated_between_the_measured_ones() -> None:
+    assert level_size("T6").height_mm == pytest.approx((16.2 + 18.7) / 2)
+    assert level_size("T12").wedge == pytest.approx(0.90)
+    assert level_size("L5").wedge > 1
+    with pytest.raises(ValueError, match="L6"):
+        level_size("L6")
+
+
+def test_level_ranges_are_read() -> None:
+    assert parse_levels("t1-L5") == ("T1", "L5")
+    for bad in ("L5-T1", "T1", "T1-X9"):
+        with pytest.raises(ValueError, match="range"):
+            parse_levels(bad)
+
+
+def test_density_falls_with_age() -> None:
+    assert mean_trabecular_hu(25) == 226
+    assert mean_trabecular_hu(90) == 89
+    assert 140 < mean_trabecular_hu(62) < 160
