@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples for the canal detector: annotated real slices and slices of phantoms, prepared as the product does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from preprocess.slices import detector_images, volume_to_image_px
 from preprocess.spec import DETECTOR
 from training.data.canal import CanalSlice
 from training.detector import CanalImages
+from training.phantom import extent_mm, render_slices, sample
 
 
 def example(
@@ -40,3 +41,24 @@ def real_images(slices: Sequence[CanalSlice]) -> list[CanalImages]:
         images, boxes = zip(*(example(s.image_hu, s.spacing_mm, s.centre_mm, s.size_mm) for s in members), strict=True)
         sets.append(CanalImages(np.stack(images), np.stack(boxes), np.array([s.patient for s in members])))
     return sets
+
+
+def phantom_images(
+    patients: int, slices: int, first_seed: int = 0, done: Callable[[int, int], None] = lambda *_: None
+) -> CanalImages:
+    """Slices at random heights of phantoms of the training ranges, whole bodies.
+
+    Rendered at 1.2 mm: the detector samples every 1.6 mm, and a finer phantom would only cost time.
+    """
+    images, boxes, groups = [], [], []
+    for seed in range(first_seed, first_seed + patients):
+        spec = sample(seed)
+        heights = np.sort(np.random.default_rng([seed, 55]).uniform(0, extent_mm(spec), slices))
+        rendered = render_slices(spec, heights.tolist(), pixel_mm=1.2)
+        for hu, centre, size in zip(rendered.hu, rendered.centre_mm, rendered.boxes_mm, strict=True):
+            image, box = example(hu, (rendered.pixel_mm, rendered.pixel_mm), tuple(centre), tuple(size))
+            images.append(image)
+            boxes.append(box)
+            groups.append(f"phantom-{seed}")
+        done(seed - first_seed + 1, patients)
+    return CanalImages(np.stack(images), np.stack(boxes), np.array(groups))

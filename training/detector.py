@@ -58,7 +58,10 @@ class CanalImages:
 def train(
     sources: list[CanalImages], preset: DetectorPreset, seed: int, progress: Progress = lambda *_: None
 ) -> keras.Model:
-    """Train a detector; every source has the same share of each batch, whatever its size."""
+    """Train a detector; a source's share of each batch goes with the square root of its size.
+
+    So a long scan, whose neighbouring slices differ little, does not drown the others.
+    """
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     model = models.canal_detector(dtype=preset.dtype)
@@ -98,17 +101,15 @@ def _expect_few_boxes(model: keras.Model) -> None:
 def _batch(
     sources: list[CanalImages], preset: DetectorPreset, rng: Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    size = np.array([len(s) for s in sources])
+    share = np.sqrt(size) / np.sqrt(size).sum()
     images, boxes = [], []
-    for source, count in zip(sources, _shares(preset.batch, len(sources)), strict=True):
-        chosen = rng.integers(0, len(source), count)
-        images.append(source.images[chosen])
-        boxes.append(source.boxes_mm[chosen])
-    scaled = np.concatenate(images)[..., None].astype(np.float32) / 255
-    return augment_images(scaled, np.concatenate(boxes), rng, preset)
-
-
-def _shares(batch: int, sources: int) -> list[int]:
-    return [batch // sources + (i < batch % sources) for i in range(sources)]
+    for source in rng.choice(len(sources), preset.batch, p=share):
+        chosen = rng.integers(size[source])
+        images.append(sources[source].images[chosen])
+        boxes.append(sources[source].boxes_mm[chosen])
+    scaled = np.stack(images)[..., None].astype(np.float32) / 255
+    return augment_images(scaled, np.stack(boxes), rng, preset)
 
 
 def evaluate(trained: keras.Model, data: CanalImages, batch: int = 16) -> dict[str, float]:

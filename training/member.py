@@ -95,6 +95,13 @@ def train(
     return TrainedMember(plain, head, number, auc, history)
 
 
+def training_form(served: keras.Model) -> keras.Model:
+    """F_seq over padded studies, with the weights of a served one."""
+    head = models.training_head(served.inputs[0].shape[-1])
+    head.set_weights(served.get_weights())
+    return head
+
+
 def probabilities(
     encoder: keras.Model, head: keras.Model, studies: Studies, *, flip: bool = False
 ) -> list[NDArray[np.float32]]:

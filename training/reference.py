@@ -41,7 +41,7 @@ def ensemble(networks: Networks, patches: NDArray[np.float32], location: NDArray
     """Flip-major patches (f·k, H, W, Z, 1) and location (k,) to probabilities (members, flips, k)."""
     return np.stack(
         [
-            np.asarray(networks.heads[m]([networks.encoders[m](patches), location])).reshape(len(FLIPS), -1)
+            np.asarray(networks.heads[m]([np.asarray(networks.encoders[m](patches)), location])).reshape(len(FLIPS), -1)
             for m in MEMBERS
         ]
     )

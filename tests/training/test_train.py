@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One tiny training of everything, through the command line, to the files that a server loads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("tf2onnx")
+
+from training import store, train
+from training.detector import CanalImages
+from training.reference import ensemble
+from training.studies import Studies
+from vcf.cli import main
+from vcf.contract import MEMBERS, NETWORKS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VCF_CACHE", str(folder / "cache"))
+        patch.setattr(train, "load_canal_slices", lambda *_: [])  # no download
+        assert main(["train", "all", "--preset", "tiny", "--out", str(folder / "w"), "--test", "2"]) == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_writes_weights_and_an_honest_manifest(trained: Path) -> None:
+    manifest = store.read_manifest(trained / "w")
+    assert set(manifest["files"]) == {f"{m.name}.weights.h5" for m in NETWORKS}
+    for name, digest in manifest["files"].items():
+        assert store.sha256((trained / "w" / name).read_bytes()) == digest
+    assert set(manifest["members"]) == set(MEMBERS)
+    assert len({manifest["members"][m]["seed"] for m in MEMBERS}) == len(MEMBERS)
+    assert "synthetic" in manifest["detector"]["figures"]
+    assert "synthetic" in manifest["test"]
+    assert 0 <= manifest["operating_point"]["threshold"] <= 1
+
+
+@pytest.mark.slow
+def test_export_command_writes_what_the_server_loads(trained: Path, tmp_path: Path) -> None:
+    assert main(["export", "onnx", "--weights", str(trained / "w"), "--out", str(tmp_path)]) == 0
+    point = json.loads((tmp_path / "fracture_findings" / "1" / "operating_point.json").read_text())
+    assert point["threshold"] == store.read_manifest(trained / "w")["operating_point"]["threshold"]
+    assert all((tmp_path / m.name / "1" / "model.onnx").is_file() for m in NETWORKS)
+
+
+@pytest.mark.slow
+def test_batched_scores_equal_the_served_order_of_work(trained: Path) -> None:
+    """Scores over padded studies, as training computes them, against study by study with flip-major rows."""
+    (path,) = list((trained / "cache" / "training").glob("*.npz"))[:1]
+    studies = Studies.load(path)
+    networks = store.load_networks(trained / "w")
+    scores, plain = train.ensemble_scores(trained / "w", studies)
+    for i in range(len(studies)):
+        rows = studies.rows(i)
+        patches = studies.patches[rows].astype(np.float32)[..., None] / 255
+        both = np.concatenate([patches, patches[..., ::-1, :]])
+        probabilities = ensemble(networks, both, studies.location[rows])
+        assert plain[i] == pytest.approx(probabilities.mean((0, 1)).max(), abs=1e-5)
+        assert scores[i] <= plain[i] + 1e-6
+
+
+def test_missing_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text('{"operating_point": {"threshold": 0.5}}')
+    assert main(["export", "onnx", "--weights", str(tmp_path), "--out", str(tmp_path / "r")]) == 1
+    assert "no weights" in capsys.readouterr().err
+
+
+def test_missing_operating_point_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "onnx", "--weights", str(tmp_path), "--out", str(tmp_path / "r")]) == 1
+    assert "no operating point" in capsys.readouterr().err
+
+
+def test_canal_images_join() -> None:
+    one = CanalImages(np.zeros((2, 256, 256), np.uint8), np.zeros((2, 4)), np.array(["a", "b"]))
+    both = CanalImages.joined([one, one])
+    assert both.group.tolist() == ["a", "b", "a", "b"]
+    assert len(both.where(both.group == "a")) == 2

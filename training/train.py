@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainings behind ``vcf train``: data, networks, weights and a manifest that says how they came to be."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.aggregate import study_scores
+from training import canal_images, dataset, detector, member, store
+from training.data.canal import load_canal_slices
+from training.metrics import operating_point, rates, roc_auc
+from training.presets import Preset
+from training.studies import Studies
+from vcf.contract import MEMBERS
+from vcf.fetch import cache_folder
+
+OPERATING_SPECIFICITY = 0.95
+
+
+class Progress(Protocol):
+    """Told how far a stage is; ``figures`` are what is worth showing beside the bar."""
+
+    def __call__(self, stage: str, done: int, total: int, figures: dict[str, float] | None = None) -> None: ...
+
+
+def _silent(stage: str, done: int, total: int, figures: dict[str, float] | None = None) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What every training shares.
+
+    Members a, b, c get the seeds ``seed`` + 1, 2, 3: other initial weights and other batches (paper §3.3 names both).
+    """
+
+    preset: Preset
+    out: Path
+    seed: int = 0
+    shared_data: Path | None = None
+    cache: Path | None = None
+    progress: Progress = _silent
+
+    @property
+    def studies_cache(self) -> Path:
+        """Where drawn studies are kept."""
+        return (self.cache or cache_folder()) / "training"
+
+    def _stage(self, stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.progress(stage, done, total)
+
+    def train_detector(self) -> dict[str, Any]:
+        """Train and save the detector; its entry of the manifest."""
+        start, preset = time.monotonic(), self.preset.detector
+        real = canal_images.real_images(load_canal_slices(self.shared_data, self.cache))
+        phantoms = canal_images.phantom_images(
+            preset.phantoms, preset.slices_per_phantom, done=self._stage("phantom slices")
+        )
+        trained = detector.train(
+            [*real, phantoms],
+            preset,
+            self.seed,
+            lambda step, figures: self.progress("detector", step, preset.steps, figures),
+        )
+        store.save_detector(self.out, trained)
+        held_out = canal_images.phantom_images(max(2, preset.phantoms // 6), 4, dataset.TUNING_SEEDS)
+        entry = {
+            "preset": self.preset.name,
+            "settings": asdict(preset),
+            "seed": self.seed,
+            "real_slices": sum(map(len, real)),
+            "real_scans": sorted({str(name) for s in real for name in s.group}),
+            "figures": {
+                "synthetic": detector.evaluate(trained, held_out),
+                "real slices, also trained on": detector.evaluate(trained, detector.CanalImages.joined(real))
+                if real
+                else None,
+            },
+            "minutes": round((time.monotonic() - start) / 60, 1),
+        }
+        store.update_manifest(self.out, detector=entry)
+        return entry
+
+    def load_studies(self) -> tuple[Studies, Studies]:
+        """Training and tuning studies."""
+        preset = self.preset.member
+        training = dataset.load(
+            dataset.training_set(preset.phantoms, preset.views),
+            self.studies_cache,
+            done=self._stage("training phantoms"),
+        )
+        tuning = dataset.load(
+            dataset.tuning_set(preset.tuning_phantoms), self.studies_cache, done=self._stage("tuning phantoms")
+        )
+        return training, tuning
+
+    def train_member(self, name: str, training: Studies, tuning: Studies) -> dict[str, Any]:
+        """Train and save one member; its entry of the manifest."""
+        start, preset = time.monotonic(), self.preset.member
+        seed = self.seed + 1 + MEMBERS.index(name)
+        trained = member.train(
+            training,
+            tuning,
+            preset,
+            member=name,
+            seed=seed,
+            progress=lambda step, figures: self.progress(f"member {name}", step, preset.steps, figures),
+        )
+        store.save_member(self.out, name, trained.encoder, trained.head)
+        entry = {
+            "preset": self.preset.name,
+            "settings": asdict(preset),
+            "seed": seed,
+            "studies": len(training),
+            "patches": len(training.patches),
+            "best_step": trained.step,
+            "figures": {"synthetic": {"tuning_auc": trained.tuning_auc}},
+            "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
+            "minutes": round((time.monotonic() - start) / 60, 1),
+        }
+        members = store.read_manifest(self.out).get("members", {})
+        store.update_manifest(self.out, members=members | {name: entry})
+        return entry
+
+    def fix_operating_point(self, tuning: Studies) -> dict[str, Any]:
+        """Threshold of the whole ensemble, fixed on tuning studies and stored with the weights."""
+        scores, _ = ensemble_scores(self.out, tuning)
+        point = operating_point(tuning.study_label, scores, specificity=OPERATING_SPECIFICITY)
+        point["tuning_auc"] = roc_auc(tuning.study_label, scores)
+        point["data"] = "synthetic: phantoms of the training ranges with seeds of their own"
+        store.update_manifest(self.out, operating_point=point)
+        return point
+
+    def test(self, patients: int) -> dict[str, Any]:
+        """Figures on held-out phantoms, whose centre line has a detector's errors; an entry of the manifest."""
+        studies = dataset.load(dataset.test_set(patients), self.studies_cache, done=self._stage("test phantoms"))
+        scores, plain = ensemble_scores(self.out, studies)
+        threshold = store.read_manifest(self.out)["operating_point"]["threshold"]
+        figures = study_figures(studies.study_label, studies.study_grade, scores, threshold) | {
+            "auc_without_smoothing": roc_auc(studies.study_label, plain)
+        }
+        store.update_manifest(self.out, test={"synthetic": figures, "ranges": "held out", "studies": len(studies)})
+        return figures
+
+
+def ensemble_scores(folder: Path, studies: Studies) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Study scores (m,) of all members and both flips as served, and the same without smoothing."""
+    answers = []
+    for name in MEMBERS:
+        encoder, head = store.load_member(name, folder)
+        flexible = member.training_form(head)
+        answers += [member.probabilities(encoder, flexible, studies, flip=flip) for flip in (False, True)]
+    per_study = [np.stack(parts)[:, None] for parts in zip(*answers, strict=True)]
+    return (
+        np.array([study_scores(p)[0] for p in per_study]),
+        np.array([study_scores(p, smoothing=None)[0] for p in per_study]),
+    )
+
+
+def study_figures(
+    labels: NDArray[np.uint8], grades: NDArray[np.uint8], scores: NDArray[np.float64], threshold: float
+) -> dict[str, float]:
+    """AUC for any fracture, for grade ≥ 2 and for grade 1 alone against sound studies, and the rates at a threshold."""
+    sensitivity, specificity = rates(labels, scores, threshold)
+    figures = {
+        "auc": roc_auc(labels, scores),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "threshold": threshold,
+    }
+    for name, kept in (("auc_grade_2_3", grades != 1), ("auc_grade_1", grades <= 1)):
+        if 0 < labels[kept].sum() < kept.sum():
+            figures[name] = roc_auc(labels[kept], scores[kept])
+    return figures
