@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from vcf.serve.server import TritonServer
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +19,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("development data not found: set VCF_SHARED_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model repository with tiny networks of the contract's names and shapes; no training needed."""
+    pytest.importorskip("onnx", reason="the tiny networks are made with onnx")
+    from tests import tiny_networks
+
+    return tiny_networks.repository(tmp_path_factory.mktemp("models") / "repository")
+
+
+@pytest.fixture(scope="session")
+def triton_server(tiny_repository: Path) -> Iterator["TritonServer"]:
+    """The real server on free ports of this machine, serving the tiny repository in its CPU form."""
+    if importlib.util.find_spec("pytriton") is None:
+        pytest.skip("the Triton server is not installed (nvidia-pytriton)")
+    from vcf.serve.server import TritonServer
+
+    with TritonServer(tiny_repository) as server:
+        yield server

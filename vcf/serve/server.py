@@ -113,7 +113,7 @@ class TritonServer:
         found = wheel.find()
         python_based = {model.parent.name for model in self.backends.glob("*/model.py")}
         names = repository.check(self.models, self.config_name, {*wheel.BACKENDS, *python_based})
-        folder = Path(tempfile.mkdtemp(prefix="vcf-serve-"))
+        folder = Path(tempfile.mkdtemp(prefix=f"vcf-serve-{os.getpid()}-"))
         shm_prefix = f"vcf-{os.getpid()}-{secrets.token_hex(4)}-"
         with ExitStack() as undo:
             undo.callback(guard.clean, shm_prefix, folder)

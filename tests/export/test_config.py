@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generated configurations against protobuf, the contract, and Triton's documented field values."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from export.config import FORMS, generate, warmup_data, write
+from preprocess import admission, slices, spine
+from vcf.contract import (
+    AXIAL_SLICES,
+    CANAL_GRID,
+    ENCODERS,
+    HEADS,
+    MODELS,
+    NETWORKS,
+    SLICE_INDICES,
+    SPACING_MM,
+    SPINE_PATCHES,
+    VCF,
+    VOLUME,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENVINO_PARAMETERS = {  # README of triton-inference-server/openvino_backend, "Parameters"
+    "PERFORMANCE_HINT": {"LATENCY", "THROUGHPUT"},
+    "INFERENCE_NUM_THREADS": None,
+    "COMPILATION_NUM_THREADS": None,
+    "HINT_BF16": {"YES"},
+    "NUM_STREAMS": None,
+    "SKIP_OV_DYNAMIC_BATCHSIZE": {"YES"},
+    "ENABLE_BATCH_PADDING": {"YES"},
+    "RESHAPE_IO_LAYERS": {"YES"},
+}
+ONNXRUNTIME_PARAMETERS = {  # README of triton-inference-server/onnxruntime_backend, "Model Config Options"
+    "intra_op_thread_count": None,
+    "inter_op_thread_count": None,
+    "execution_mode": {"0", "1"},
+    "enable_mem_arena": {"0", "1"},
+    "enable_mem_pattern": {"0", "1"},
+}
+ITEM_SIZE = {pb.TYPE_INT16: 2, pb.TYPE_INT32: 4, pb.TYPE_FP32: 4, pb.TYPE_INT64: 8}
+
+
+def parsed(form):
+    return {
+        path.split("/")[0]: text_format.Parse(content, pb.ModelConfig()) for path, content in generate(form).items()
+    }
+
+
+CONFIGS = {form: parsed(form) for form in FORMS}
+EVERY = [(form, name) for form in FORMS for name in CONFIGS[form]]
+
+
+def described(tensors):
+    """Name, type and dims as in a configuration, from the contract."""
+    return [(t.name, "TYPE_STRING" if t.dtype == "BYTES" else f"TYPE_{t.dtype}", list(t.shape)) for t in tensors]
+
+
+def configured(entries):
+    return [(e.name, pb.DataType.Name(e.data_type), list(e.dims)) for e in entries]
+
+
+def test_committed_files_are_the_generated_ones(tmp_path):
+    """After a change of the contract: python -m export.config"""
+    for path in write(tmp_path):
+        committed = ROOT / "model_repository" / path.relative_to(tmp_path)
+        assert committed.read_bytes() == path.read_bytes(), committed.relative_to(ROOT)
+
+
+def test_same_text_every_time():
+    assert all(generate(form) == generate(form) for form in FORMS)
+
+
+@pytest.mark.parametrize("form", ["tpu", "", "GPU"])
+def test_unknown_form(form):
+    with pytest.raises(ValueError, match="form must be one of gpu, cpu, onnxruntime"):
+        generate(form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_model_has_one(form):
+    assert set(CONFIGS[form]) == {m.name for m in MODELS} | {VCF.name}
+    assert all(name == config.name for name, config in CONFIGS[form].items())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", [*MODELS, VCF], ids=lambda m: m.name)
+def test_tensors_are_the_contracts(form, model):
+    config = CONFIGS[form][model.name]
+    assert configured(config.input) == described(model.inputs)
+    assert configured(config.output) == described(model.outputs)
+    assert config.max_batch_size == getattr(model, "max_batch_size", 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gpu_serves_plans_and_cpu_serves_onnx(form):
+    for model in NETWORKS:
+        config = CONFIGS[form][model.name]
+        kind = pb.ModelInstanceGroup.KIND_GPU if form == "gpu" else pb.ModelInstanceGroup.KIND_CPU
+        assert [group.kind for group in config.instance_group] == [kind]
+        assert config.default_model_filename == ("model.plan" if form == "gpu" else "model.onnx")
+        if form == "gpu":
+            assert config.backend == "tensorrt"
+        elif form == "onnxruntime" or model in HEADS:
+            assert config.backend == "onnxruntime"
+        else:
+            assert config.backend == "openvino"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_python_models_run_on_the_cpu(form):
+    for model in MODELS:
+        if not model.network:
+            config = CONFIGS[form][model.name]
+            assert config.backend == "python"
+            assert [group.kind for group in config.instance_group] == [pb.ModelInstanceGroup.KIND_CPU]
+
+
+@pytest.mark.parametrize(("form", "name"), EVERY)
+def test_parameters_are_documented_ones(form, name):
+    """Triton's own backends ignore what they do not know: a typing error would go unnoticed there."""
+    config = CONFIGS[form][name]
+    documented = {"openvino": OPENVINO_PARAMETERS, "onnxruntime": ONNXRUNTIME_PARAMETERS}.get(config.backend, {})
+    for key, value in config.parameters.items():
+        assert key in documented
+        accepted = documented[key]
+        assert value.string_value.isdecimal() if accepted is None else value.string_value in accepted
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_networks_that_batch_wait_for_other_studies_as_the_contract_says(form):
+    for model in MODELS:
+        config = CONFIGS[form][model.name]
+        assert config.HasField("dynamic_batching") == (model.max_batch_size > 0)
+        assert config.dynamic_batching.max_queue_delay_microseconds == model.batch_delay_us
+    assert all(CONFIGS[form][m.name].dynamic_batching.max_queue_delay_microseconds == 1000 for m in ENCODERS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+def test_every_model_warms_up_with_tensors_it_accepts(form, model):
+    config = CONFIGS[form][model.name]
+    data = warmup_data()
+    assert len(config.model_warmup) == 1
+    sample = config.model_warmup[0]
+    assert 1 <= sample.batch_size <= max(1, model.max_batch_size)  # 0 would be skipped without a word
+    assert sample.inputs.keys() == {t.name for t in model.inputs}
+    for tensor in config.input:
+        warm = sample.inputs[tensor.name]
+        assert warm.data_type == tensor.data_type
+        assert len(warm.dims) == len(tensor.dims)
+        assert all(there in (-1, here) and here > 0 for here, there in zip(warm.dims, tensor.dims, strict=True))
+        if warm.input_data_file:
+            size = ITEM_SIZE[warm.data_type] * int(np.prod(warm.dims))
+            assert len(data[f"{model.name}/warmup/{warm.input_data_file}"]) == size
+        else:
+            assert warm.zero_data
+
+
+def test_warmup_study_is_one_that_the_preparation_accepts():
+    """Triton does not load a model whose warm-up is refused."""
+    data = warmup_data()
+    sample = CONFIGS["cpu"][SPINE_PATCHES.name].model_warmup[0].inputs
+    volume = np.zeros(sample[VOLUME.name].dims, np.int16)
+    spacing = struct.unpack("<3f", data[f"{SPINE_PATCHES.name}/warmup/{SPACING_MM.name}"])
+    indices = np.frombuffer(data[f"{SPINE_PATCHES.name}/warmup/{SLICE_INDICES.name}"], "<i4")
+    grid = np.frombuffer(data[f"{SPINE_PATCHES.name}/warmup/{CANAL_GRID.name}"], "<f4")
+    assert list(CONFIGS["cpu"][AXIAL_SLICES.name].model_warmup[0].inputs[VOLUME.name].dims) == list(volume.shape)
+    assert admission.check(volume, np.array(spacing)) == spacing
+    assert slices.pick(len(volume), spacing[0]).tolist() == indices.tolist()
+    found = spine.prepare(volume, spacing, indices, grid.reshape(-1, *CANAL_GRID.shape[1:]))
+    assert len(found.centre_line_mm) == len(volume)
+    np.testing.assert_allclose(found.centre_line_mm[:, :2], (volume.shape[1] - 1) / 2 * spacing[1], atol=13)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ensemble_wiring(form):
+    """Every tensor of a step comes from the request or an earlier step, with type and shape; nothing is made twice."""
+    ensemble = CONFIGS[form][VCF.name]
+    assert ensemble.platform == "ensemble"
+    known = {e.name: (e.data_type, list(e.dims)) for e in ensemble.input}
+    for step in ensemble.ensemble_scheduling.step:
+        model = CONFIGS[form][step.model_name]
+        batch = [-1] if model.max_batch_size else []
+        assert set(step.input_map) == {e.name for e in model.input}
+        assert set(step.output_map) == {e.name for e in model.output}
+        for entry in model.input:
+            assert known[step.input_map[entry.name]] == (entry.data_type, batch + list(entry.dims))
+        for entry in model.output:
+            name = step.output_map[entry.name]
+            assert name not in known
+            known[name] = (entry.data_type, batch + list(entry.dims))
+    for entry in ensemble.output:
+        assert known[entry.name] == (entry.data_type, list(entry.dims))
+    assert {step.model_name for step in ensemble.ensemble_scheduling.step} == {m.name for m in MODELS}
+
+
+def test_ensemble_has_the_version_folder_that_triton_needs():
+    assert (ROOT / "model_repository" / VCF.name / "1").is_dir()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Triton's Python stub gives a model, so that models and backends can be tested in this process.
+
+Importing this module provides ``triton_python_backend_utils``.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+import numpy as np
+from google.protobuf import json_format, text_format
+from tritonclient.grpc import model_config_pb2
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Tensor:
+    def __init__(self, name, array):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"Tensor takes an array, found {type(array).__name__}")
+        self._name, self._array = name, array
+
+    def name(self):
+        return self._name
+
+    def as_numpy(self):
+        return self._array
+
+
+class TritonError:
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG = range(4)
+
+    def __init__(self, message, code=INTERNAL):
+        self._message, self._code = message, code
+
+    def message(self):
+        return self._message
+
+    def code(self):
+        return self._code
+
+
+class InferenceResponse:
+    def __init__(self, output_tensors=(), error=None):
+        self._outputs, self._error = list(output_tensors), error
+
+    def output_tensors(self):
+        return self._outputs
+
+    def has_error(self):
+        return self._error is not None
+
+    def error(self):
+        return self._error
+
+    def arrays(self):
+        assert not self.has_error(), self._error.message()
+        return {tensor.name(): tensor.as_numpy() for tensor in self._outputs}
+
+
+class Request:
+    def __init__(self, inputs, outputs):
+        self._inputs, self._outputs = inputs, list(outputs)
+
+    def requested_output_names(self):
+        return self._outputs
+
+
+class Logger:
+    errors: ClassVar[list[str]] = []
+
+    @classmethod
+    def log_error(cls, text):
+        cls.errors.append(text)
+
+
+def get_input_tensor_by_name(request, name):
+    array = request._inputs.get(name)
+    return None if array is None else Tensor(name, array)
+
+
+def load(path: Path) -> ModuleType:
+    """A ``model.py`` as the stub loads it."""
+    spec = importlib.util.spec_from_file_location("_".join(path.parts[-3:]).removesuffix(".py"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def arguments(model: Path, config: str, version: str = "1") -> dict[str, str]:
+    """What ``initialize`` is called with for a model folder and the text of its configuration."""
+    message = text_format.Parse(config, model_config_pb2.ModelConfig())
+    content = json.loads(
+        json_format.MessageToJson(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    )
+    return {
+        "model_config": json.dumps(content),
+        "model_repository": str(model),
+        "model_version": version,
+        "model_name": message.name,
+        "model_instance_name": f"{message.name}_0",
+        "model_instance_kind": "CPU",
+        "model_instance_device_id": "0",
+    }
+
+
+_stub = ModuleType("triton_python_backend_utils")
+for _member in (Tensor, TritonError, InferenceResponse, Logger, get_input_tensor_by_name):
+    setattr(_stub, _member.__name__, _member)
+sys.modules.setdefault("triton_python_backend_utils", _stub)
