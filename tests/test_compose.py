@@ -4,14 +4,17 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from vcf.contract import NETWORKS
+
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("gpu", "cpu", "client")
+PROFILES = ("gpu", "cpu", "plans", "client")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,7 @@ def test_one_service_a_profile(services: dict[str, Any]) -> None:
     assert {s["profiles"][0]: name for name, s in services.items()} == {
         "gpu": "triton-gpu",
         "cpu": "triton-cpu",
+        "plans": "plans",
         "client": "client",
     }
 
@@ -40,10 +44,11 @@ def test_ports_are_open_to_this_machine_alone(services: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_models_and_studies_are_mounted_read_only(services: dict[str, Any]) -> None:
+def test_mounts_are_read_only_but_for_plans_and_reports(services: dict[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service["volumes"]]
-    writable = [mount for mount in mounts if not mount.endswith(":ro")]
-    assert len(writable) == 1 and writable[0].split(":")[1] == "/out"
+    writable = {mount.split(":")[1] for mount in mounts if not mount.endswith(":ro")}
+    assert writable == {"/out", "/models"}
+    assert all(services[name]["volumes"][0].endswith("/models:ro") for name in ("triton-gpu", "triton-cpu"))
 
 
 @pytest.mark.parametrize("name", ["triton-gpu", "triton-cpu"])
@@ -58,14 +63,14 @@ def test_the_health_check_is_a_program(services: dict[str, Any]) -> None:
     compile(services["triton-cpu"]["healthcheck"]["test"][-1], "healthcheck", "exec")
 
 
-def test_only_the_gpu_server_reserves_a_gpu(services: dict[str, Any]) -> None:
+def test_only_what_needs_a_gpu_reserves_one(services: dict[str, Any]) -> None:
     def devices(name: str) -> list[Any]:
         found: list[Any] = (
             services[name].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
         )
         return found
 
-    assert [d["capabilities"] for d in devices("triton-gpu")] == [["gpu"]]
+    assert [d["capabilities"] for d in devices("triton-gpu") + devices("plans")] == [["gpu"], ["gpu"]]
     assert devices("triton-cpu") == devices("client") == []
 
 
@@ -73,6 +78,32 @@ def test_only_the_cpu_server_takes_the_cpu_configuration(services: dict[str, Any
     assert "--model-config-name=cpu" in services["triton-cpu"]["command"]
     assert not any("config-name" in word for word in services["triton-gpu"]["command"])
     assert any((ROOT / "model_repository").glob("*/configs/cpu.pbtxt"))
+
+
+def test_plans_are_built_by_the_release_that_serves_them() -> None:
+    images = [
+        re.search(r"^ARG \w+_IMAGE=\S+:(\S+)$", (ROOT / "deploy" / name).read_text(), re.MULTILINE)
+        for name in ("server.Dockerfile", "plans.Dockerfile")
+    ]
+    assert images[0] and images[1] and images[0][1] == images[1][1]
+
+
+def test_plan_commands_need_the_standard_library_alone(tiny_repository: Path) -> None:
+    """As the image of the plans runs it: no package installed, no site-packages."""
+    command = [
+        sys.executable,
+        "-S",
+        "-m",
+        "vcf",
+        "export",
+        "tensorrt",
+        "--repository",
+        str(tiny_repository),
+        "--trtexec",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["trtexec"] * len(NETWORKS)
 
 
 def test_the_client_calls_the_server_by_its_alias(services: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 """``vcf demo``: a server of its own, one study over gRPC, a report; everything is gone afterwards but the report."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,10 +72,20 @@ def _sample(console: "Console", out: Path) -> Path:
             return fetch_sample(SAMPLE) / SAMPLE_FOLDER
     except SetupError as error:
         console.print(f"[yellow]Not available ({error}). A spine phantom is analysed instead.[/]")
-    from training.phantom.dicom import write_series
+    with _step(console, "Making a spine phantom with a fractured L1 (synthetic)"):
+        return _phantom(out / "phantom")
 
-    with _step(console, "Making a spine phantom"):
-        return write_series(out / "phantom", seed=PHANTOM_SEED)
+
+def _phantom(folder: Path) -> Path:
+    """The phantom's series; made once."""
+    from training.phantom import HELD_OUT_RANGES, render, sample
+    from training.phantom.dicom import TRUTH_FILE, write_series
+
+    if not (folder / TRUTH_FILE).exists():  # the last file to be written
+        shutil.rmtree(folder, ignore_errors=True)
+        spec = sample(PHANTOM_SEED, ranges=HELD_OUT_RANGES, levels=("T5", "L4"), fractures={"L1": (3, "wedge")})
+        write_series(render(spec, spacing_mm=(2.5, 0.8, 0.8)), folder)
+    return folder
 
 
 @contextmanager
