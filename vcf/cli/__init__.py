@@ -37,7 +37,6 @@ COMMANDS: dict[str, Command] = {
     "train": Command("vcf.cli.train", "train the networks", "train"),
     "evaluate": Command("vcf.cli.evaluate", "figures of the shipped or other weights on held-out data", "train"),
     "export": Command("vcf.cli.export", "turn trained weights into what the server loads", "export"),
-    "phantom": Command("vcf.cli.phantom", "write a synthetic CT with known fractures as DICOM", "client"),
 }
 
 _EPILOG = f"""exit codes: 0 done, {EXIT_SETUP} something is missing on this machine, {EXIT_REFUSED} study refused,
