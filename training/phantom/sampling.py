@@ -259,6 +259,8 @@ def sample(
         inside = tuple(level for level in whole if level in GRADED)
         fractures = _draw_fractures(injury, inside) if ill and inside else {}
     check_fractures(fractures)
+    if missing := [level for level in fractures if level not in whole]:
+        raise ValueError(f"fractures of {', '.join(missing)} lie outside the field of view {upper}–{lower}")
     for level, (grade, shape) in fractures.items():
         i = LEVELS.index(level)
         vertebrae[i] = replace(vertebrae[i], fracture=sample_fracture(injury, ranges, grade, shape))
