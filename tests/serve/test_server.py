@@ -251,14 +251,17 @@ def test_start_and_stop_leave_nothing(one_model, tmp_path, monkeypatch, already_
 def test_log_file_is_appended_to_and_holds_no_request_data(one_model, tmp_path):
     log = tmp_path / "triton.log"
     log.write_text("kept\n")
-    marker = "a7c3f0-study-id"
+    request_id, value = "a7c3f0-study-id", 0.71828182
     with TritonServer(one_model, log_file=log) as server:
         arrays = sample("sequence_head_a", np.random.default_rng(4))
-        infer(server, "sequence_head_a", arrays, request_id=marker)
+        arrays[LOCATION.name][:] = value
+        infer(server, "sequence_head_a", arrays, request_id=request_id)
+        with pytest.raises(grpc_client.InferenceServerException):
+            infer(server, "sequence_head_a", {**arrays, LOCATION.name: [value] * 5}, request_id=request_id)
     text = log.read_text()
     assert text.startswith("kept\n")
     assert "successfully loaded 'sequence_head_a'" in text
-    assert marker not in text and str(arrays[LOCATION.name][0]) not in text
+    assert request_id not in text and str(value)[:7] not in text
 
 
 def test_taken_port_is_named(one_model, already_there):
