@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the gateway, each in threads of its own, until it is told to stop."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from clients.gateway.analysis import Analysis, Analyzer
+from clients.gateway.backoff import Backoff
+from clients.gateway.config import Config
+from clients.gateway.delivery import Delivery, make_sender
+from clients.gateway.intake import Intake
+from clients.gateway.journal import FINISHED, Journal, State
+from clients.gateway.key import load_key
+from clients.gateway.log import logger, place
+from clients.gateway.receive import Receiver
+from clients.gateway.spool import Spool
+
+_TICK_S = 0.2
+_HOUSEKEEPING_S = 30.0
+_BATCH = 20
+_STOP_S = 10.0
+
+
+class Gateway:
+    """A running gateway; use it as a context manager.
+
+    Parameters
+    ----------
+    analyzer
+        Usually a ``clients.VcfClient``.
+
+    Raises
+    ------
+    SetupError
+        If the spool is in use, its key is damaged or the port cannot be had.
+    """
+
+    def __init__(self, config: Config, analyzer: Analyzer) -> None:
+        self._config, self._analyzer = config, analyzer
+        self._spool = Spool(
+            config.spool, max_bytes=round(config.spool_gib * 2**30), keep_free_bytes=round(config.keep_free_gib * 2**30)
+        )
+        key = load_key(self._spool.key_path)
+        self._journal = Journal(self._spool.journal_path)
+        self._backoff = Backoff(config.retry_first_s, config.retry_longest_s)
+        self._intake = Intake(
+            self._spool,
+            self._journal,
+            key,
+            quiet_s=config.quiet_s,
+            quiet_after_abort_s=config.quiet_after_abort_s,
+            drop_others=config.other_objects == "drop",
+        )
+        self._analysis = Analysis(
+            self._spool,
+            self._journal,
+            key,
+            analyzer,
+            self._backoff,
+            age_policy=config.age_policy,
+            max_attempts=config.max_attempts,
+        )
+        self._delivery = Delivery(self._spool, self._journal, make_sender(config), self._backoff)
+        self._stop = threading.Event()
+        self._claim_lock = threading.Lock()
+        self._busy: set[str] = set()
+        self._intake.restore()
+        self._delivery.restore()
+        self._receiver = Receiver(config, self._intake)
+        self._threads = [threading.Thread(target=self._loop, args=args, daemon=True) for args in self._jobs()]
+
+    def __enter__(self) -> "Gateway":
+        for thread in self._threads:
+            thread.start()
+        logger.info("listening on port %d", self.port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """Of the C-STORE provider."""
+        return self._receiver.port
+
+    def stop(self) -> None:
+        """Stop listening, let work in hand come to its end, but not for long: nothing is lost if it does not."""
+        self._receiver.close()
+        self._stop.set()
+        deadline = time.monotonic() + _STOP_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._journal.close()
+        self._spool.close()
+
+    def wait(self) -> None:
+        """Until another thread or a signal handler calls ``request_stop``."""
+        self._stop.wait()
+
+    def request_stop(self) -> None:
+        """Make ``wait`` return; safe in a signal handler."""
+        self._stop.set()
+
+    def _jobs(self) -> list[tuple[Callable[[], bool], float]]:
+        """What runs again and again, with its pause after a turn in which there was nothing to do."""
+        jobs: list[tuple[Callable[[], bool], float]] = [
+            (lambda: self._intake.make_ready() > 0, _TICK_S),
+            (self._deliver, _TICK_S),
+            (self._keep_house, _HOUSEKEEPING_S),
+            *[(self._analyse, _TICK_S)] * self._config.workers,
+        ]
+        if self._config.poll:
+            from clients.gateway.poll import Poller
+
+            poller = Poller(self._config.poll, self._intake)
+            jobs.append((lambda: bool(poller.work()), self._config.poll.every_s))  # type: ignore[func-returns-value]
+        return jobs
+
+    def _loop(self, work: Callable[[], bool], pause_s: float) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                worked = work()
+            except Exception as error:  # a full disk, a PACS that is down: say so and go on
+                failures += 1
+                logger.error("a turn failed: %s", place(error))
+                self._stop.wait(max(pause_s, self._backoff.delay_s(failures)))
+                continue
+            failures = 0
+            if not worked:
+                self._stop.wait(pause_s)
+
+    def _analyse(self) -> bool:
+        if not self._journal.studies(State.READY):
+            return False
+        if not self._analyzer.is_ready():
+            logger.warning("the server is not ready")
+            self._stop.wait(self._backoff.longest_s if self._backoff.longest_s < 5 else 5)
+            return False
+        with self._claim_lock:
+            claim = self._journal.claim(self._busy)
+            if claim is None:
+                return False
+            self._busy.add(claim.name)
+        try:
+            self._analysis.work(claim)
+        finally:
+            with self._claim_lock:
+                self._busy.discard(claim.name)
+        return True
+
+    def _deliver(self) -> bool:
+        due = self._journal.pending()[:_BATCH]
+        if due:
+            self._delivery.work(due)
+        return bool(due)
+
+    def _keep_house(self) -> bool:
+        """Remove images of studies finished long enough ago, and forget studies finished very long ago."""
+        now = time.time()
+        for study in self._journal.studies(*FINISHED, before=now - self._config.keep_s):
+            self._spool.drop_study(study)
+        self._journal.forget(now - self._config.remember_days * 86400)
+        return False
