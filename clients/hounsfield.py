@@ -14,6 +14,8 @@ _AIR_HU = (-1150.0, -850.0)
 _TISSUE_HU = (-250.0, 250.0)
 _MIN_TISSUE_SHARE = 0.05
 _MIN_AIR_SHARE = 2e-4
+_DENSE_HU = 700
+_MAX_DENSE_SHARE = 0.15
 _MAX_STEP_HU = 8.0
 _METAL_HU = 2500
 _METAL_MM3 = 500.0
@@ -35,6 +37,11 @@ def refuse_bad_hu(sample: NDArray[np.float32], air_required: bool = True) -> Non
             Code.BAD_HU,
             f"{tissue:.1%} of the values are those of soft tissue; {_MIN_TISSUE_SHARE:.0%} and more are accepted",
         )
+    dense = float(np.mean(values > _DENSE_HU))
+    if dense > _MAX_DENSE_SHARE:
+        raise StudyRefused(
+            Code.BAD_HU, f"{dense:.0%} of the values are those of dense bone; up to {_MAX_DENSE_SHARE:.0%} are accepted"
+        )
     airy = values[values < -500]
     if airy.size < _MIN_AIR_SHARE * values.size:
         if air_required:
@@ -47,7 +54,7 @@ def refuse_bad_hu(sample: NDArray[np.float32], air_required: bool = True) -> Non
 
 def _without_padding(values: NDArray[np.float32]) -> NDArray[np.float32]:
     low = values[values < -1100]
-    if low.size < 0.001 * values.size:
+    if low.size == 0 or low.size < 0.001 * values.size:
         return values
     bins, counts = np.unique(np.round(low / 16), return_counts=True)
     commonest = 16 * bins[counts.argmax()]

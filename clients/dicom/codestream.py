@@ -1,9 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture size that a compressed frame declares itself, read before a decoder allocates for it."""
+"""What a compressed frame says of itself, read before a decoder is trusted with it.
+
+Decoders allocate what the codestream declares, and some fill in what a codestream that ends early does not hold.
+"""
 
 import struct
 
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _NO_FRAME_HEADER = {0xC4, 0xC8, 0xCC}  # Huffman tables, reserved, arithmetic conditioning
+
+
+def fragments_end(encapsulated: bytes) -> bool:
+    """Whether all fragments (DICOM PS3.5 section A.4) are as long as they declare: nothing was cut off."""
+    at = 0
+    while at + 8 <= len(encapsulated):
+        tag, length = struct.unpack_from("<4sL", encapsulated, at)
+        if tag != _ITEM:
+            return bool(tag == _DELIMITER)
+        at += 8 + length
+    return at == len(encapsulated)
+
+
+def has_end(frame: bytes) -> bool:
+    """Whether a JPEG or JPEG-LS codestream ends with the end marker; others are not judged."""
+    return frame[:2] != b"\xff\xd8" or frame.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 def declared_size(frame: bytes) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from pydicom.encaps import generate_frames, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from scipy import ndimage
 
-from clients.dicom.codestream import declared_size
+from clients.dicom.codestream import declared_size, fragments_end, has_end
 from clients.dicom.slices import Slice
 from clients.dicom.transfer import RETIRED_JPEG, byte_order, is_native
 from clients.hounsfield import HIGHEST_HU, LOWEST_HU
@@ -113,18 +113,23 @@ class _FrameCache:
         self._frames: dict[int, list[bytes]] = {}
         for s in slices:
             if s.frames > 1 and not is_native(s.facts.transfer_syntax) and id(s.source) not in self._frames:
-                self._frames[id(s.source)] = list(self._split(s))
+                encapsulated = _encapsulated(s)
+                frames = list(self._split(encapsulated, s.frames))
+                self._frames[id(s.source)] = frames if fragments_end(encapsulated) else frames[:-1]
 
     def __getitem__(self, s: Slice) -> bytes:
         frames = self._frames.get(id(s.source))
         if frames is None:
-            return get_frame(_encapsulated(s), 0, number_of_frames=1)
+            encapsulated = _encapsulated(s)
+            if not fragments_end(encapsulated):
+                raise EOFError
+            return get_frame(encapsulated, 0, number_of_frames=1)
         return frames[s.frame]
 
     @staticmethod
-    def _split(s: Slice) -> Iterator[bytes]:
+    def _split(encapsulated: bytes, frames: int) -> Iterator[bytes]:
         try:
-            yield from generate_frames(_encapsulated(s), number_of_frames=s.frames)
+            yield from generate_frames(encapsulated, number_of_frames=frames)
         except Exception:  # damaged fragments: the frames before them are kept, the others fail when asked for
             return
 
@@ -192,10 +197,10 @@ def _decode_with_pydicom(frame: bytes, s: Slice) -> NDArray[Any]:
 
 
 def _credible(frame: bytes, s: Slice) -> bool:
-    """Whether a frame can hold the picture that the header declares; decoders allocate for what it says."""
+    """Whether a frame is whole and can hold the picture that the header declares."""
     if s.facts.transfer_syntax == _RLE:
         return s.frame_bytes <= _RLE_MAX_RATIO * len(frame)
-    return declared_size(frame) == (s.facts.rows, s.facts.columns)
+    return has_end(frame) and declared_size(frame) == (s.facts.rows, s.facts.columns)
 
 
 def _significant_bits(stored: NDArray[Any], s: Slice) -> NDArray[Any]:

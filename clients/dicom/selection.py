@@ -62,12 +62,13 @@ def in_order(found: Sequence[Candidate]) -> list[Candidate]:
     usable = [c for c in found if c.stack is not None]
     longest = max((c.stack.coverage_mm for c in usable if c.stack), default=0.0)
 
-    def rank(c: Candidate) -> tuple[bool, bool, float, int]:
+    def rank(c: Candidate) -> tuple[bool, bool, float, float, float]:
         assert c.stack is not None
         short = c.stack.coverage_mm < _SAME_COVERAGE * longest
         sharp = exclusions.is_sharp(c.stack.some.facts.kernel)
         thickness = max(c.stack.spacing_mm, c.stack.some.thickness_mm or 0.0, _THIN_ENOUGH_MM)
-        return short, sharp, round(thickness, 2), c.slices
+        spare = min(c.stack.spacing_mm, _THIN_ENOUGH_MM)  # of two thin ones the smaller volume
+        return short, sharp, round(thickness, 2), -round(spare, 2), -c.stack.coverage_mm
 
     return sorted(usable, key=rank)
 

@@ -183,7 +183,7 @@ def _slots(positions: NDArray[np.float64], way: NDArray[np.float64]) -> tuple[ND
     gaps = np.diff(along)
     median = max(float(np.median(gaps)), _SAME_PLACE_MM)
     steps = np.rint(gaps / median).astype(int)
-    tolerance = max(0.1 * median, 0.1)
+    tolerance = max(0.1 * median, 0.15)  # positions rounded to a tenth are common
     slots = np.concatenate([[0], np.cumsum(steps)])
     distance = along[-1] / slots[-1] if slots[-1] else median
     off_grid = float(np.abs(along - slots * distance).max())
