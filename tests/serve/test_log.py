@@ -57,6 +57,11 @@ def written(tmp_path):
         ),
         (SOCKET_ERROR, "the address 127.0.0.1:18801 is taken by another program"),
         (GAVE_UP, "creating server: Internal - failed to load all models"),
+        (
+            "/opt/bin/tritonserver: unrecognized option '--no'\nUsage: tritonserver [options]\n",
+            "unrecognized option '--no'",
+        ),
+        ('Bad option: "--model-control-mode".\ninvalid argument\n', 'Bad option: "--model-control-mode".'),
         ("", "its log gives no reason"),
     ],
 )

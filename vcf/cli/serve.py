@@ -32,6 +32,9 @@ def add_parser(subparsers: Any) -> None:
         help="which configuration of the models: cpu, onnxruntime or gpu (default %(default)s)",
     )
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="where the server's log is appended")
+    parser.add_argument(
+        "triton_args", nargs="*", metavar="-- ARG", help="options of tritonserver, passed on: -- --log-verbose=1"
+    )
     parser.set_defaults(run=run)
 
 
@@ -47,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         http_port=args.http_port,
         metrics_port=args.metrics_port,
         log_file=args.log_file,
+        extra_args=args.triton_args,
         on_progress=_show if sys.stderr.isatty() else None,
     )
     signal.signal(signal.SIGTERM, _interrupt)

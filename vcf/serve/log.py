@@ -10,7 +10,7 @@ MODEL_FAILED = re.compile(r"\"failed to load '([^']+)' version \d+: (.*)\"\s*$")
 CONFIG_FAILED = re.compile(r"\"Poll failed for model directory '([^']+)': (.*)\"\s*$")
 PROTOBUF_SAYS = re.compile(r"Error parsing text-format inference\.ModelConfig: (.*)$")
 SOCKET_TAKEN = re.compile(r"failed to start .*Socket '([^']+)' already in use")
-GAVE_UP = re.compile(r"^error: (.*)$")
+GAVE_UP = re.compile(r"^(?:error: |\S*/tritonserver: )(.+)$|^((?:Bad option|Invalid option value).*)$")
 STATUS = re.compile(r"^(?:Internal|Invalid argument|Unavailable|Not found|Unsupported|Unknown): ")
 EXCEPTION = re.compile(r"^(?:\w+\.)*(?:RuntimeError|ConfigError|SetupError): ")
 
@@ -49,7 +49,7 @@ class ServerLog:
         elif match := PROTOBUF_SAYS.search(line):
             self._protobuf_says = f": {match[1]}"
         elif match := GAVE_UP.search(line):
-            self._gave_up = match[1]
+            self._gave_up = match[1] or match[2]
         elif self.failure is None:
             self.failure = self._failure(line)
 

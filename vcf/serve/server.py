@@ -198,6 +198,8 @@ class TritonServer:
             # No GPU here: no pinned memory, no search for one.
             "--pinned-memory-pool-byte-size=0",
             "--allow-gpu-metrics=false",
+            # A request is a whole volume: kept for reuse, as by default, eight of them would stay in memory.
+            "--grpc-infer-allocation-pool-size=0",
             "--allow-sagemaker=false",
             "--allow-vertex-ai=false",
         ]
@@ -213,7 +215,6 @@ class TritonServer:
             "OPENBLAS_NUM_THREADS": "1",
             **os.environ,
             **found.environment(),
-            "ORT_DISABLE_TELEMETRY": "1",
         }
         if str(ROOT) not in site.getsitepackages():  # a checkout, installed or not
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

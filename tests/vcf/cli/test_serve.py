@@ -2,6 +2,7 @@
 """``vcf serve`` as a shell sees it."""
 
 import importlib.util
+import os
 import re
 import shutil
 import signal
@@ -32,7 +33,9 @@ def repository(tiny_repository, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_line_when_ready_and_a_clean_stop(repository, number):
     command = vcf("--repository", repository, *FREE_PORTS)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     line = process.stdout.readline()
     match = re.fullmatch(
         r"ready after [\d.]+ s: gRPC 127\.0\.0\.1:\d+, HTTP (127\.0\.0\.1:\d+), "
@@ -42,9 +45,18 @@ def test_one_line_when_ready_and_a_clean_stop(repository, number):
     assert match, line
     with urllib.request.urlopen(f"http://{match[1]}/v2/health/ready", timeout=10) as answer:
         assert answer.status == 200
-    process.send_signal(number)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
     rest, errors = process.communicate(timeout=30)
     assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_options_of_triton_are_passed_on(repository):
+    code, sentence = failed("--repository", repository, *FREE_PORTS, "--", "--no-such-option")
+    assert code == 3
+    assert "did not start: unrecognized option '--no-such-option'" in sentence
 
 
 def failed(*words):
