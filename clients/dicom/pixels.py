@@ -230,7 +230,7 @@ def _is_padding(stored: NDArray[Any], padding: tuple[int, int]) -> NDArray[np.bo
 
 
 def _sample(stored: NDArray[Any], s: Slice) -> NDArray[np.float32]:
-    part = stored[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    part = (stored.view(np.int16) if _only_shifts(stored, s) else stored)[::_SAMPLE_STEP, ::_SAMPLE_STEP]
     values = part.astype(np.float32) * np.float32(s.slope) + np.float32(s.intercept)
     return values[~_is_padding(part, s.padding)] if s.padding else values.ravel()
 
@@ -239,8 +239,7 @@ def _to_hu(stored: NDArray[Any], s: Slice, out: NDArray[np.int16]) -> None:
     """Rescale into ``out`` and clip to what the volume keeps; ``stored`` may be ``out`` itself."""
     assert s.slope is not None and s.intercept is not None
     outside = _padding_mask(stored, s)
-    if s.slope == 1 and stored.dtype.itemsize == 2 and s.intercept == round(s.intercept) and abs(s.intercept) < 31_000:
-        # Unsigned values of 32768 and more are padding that was written signed: as int16 they fall below the range.
+    if _only_shifts(stored, s):
         values = stored.view(np.int16)
         shift = int(s.intercept)
         np.maximum(values, max(LOWEST_HU - shift, -32768), out=out)
@@ -252,6 +251,15 @@ def _to_hu(stored: NDArray[Any], s: Slice, out: NDArray[np.int16]) -> None:
         out[...] = np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
     if outside is not None:
         out[outside] = LOWEST_HU
+
+
+def _only_shifts(stored: NDArray[Any], s: Slice) -> bool:
+    """Whether rescaling is an addition that can be done in place.
+
+    Unsigned values of 32768 and more are then padding that was written signed: as int16 they fall below the range.
+    """
+    assert s.intercept is not None
+    return s.slope == 1 and stored.dtype.itemsize == 2 and s.intercept.is_integer() and abs(s.intercept) < 31_000
 
 
 def _padding_mask(stored: NDArray[Any], s: Slice) -> NDArray[np.bool_] | None:
