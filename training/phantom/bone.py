@@ -52,26 +52,35 @@ class BoneCanvas:
 
 @dataclass(frozen=True)
 class Capsule:
-    """A thick line; ``radii`` along the axes it is given in, ``cortex_mm`` its shell."""
+    """A thick line; ``radii`` along the axes of its frame, ``cortex_mm`` its shell."""
 
     start: Point
     end: Point
     radii: Point
     cortex_mm: float
+    centre: Array = field(default_factory=lambda: np.zeros(3))
+    """Origin of the frame in scan axes."""
+    axes: Array = field(default_factory=lambda: np.eye(3))
+    """Its axes as columns."""
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Lowest and highest x, y, z in scan axes."""
+        ends = np.array((self.start, self.end)) @ self.axes.T + self.centre
+        reach = np.abs(self.axes) @ np.array(self.radii)
+        return ends.min(0) - reach, ends.max(0) + reach
 
 
-def paint_capsule(canvas: BoneCanvas, capsule: Capsule, centre: Array, axes: Array) -> None:
-    """Add a capsule given in the axes (columns) of a frame at ``centre``."""
+def paint_capsule(canvas: BoneCanvas, capsule: Capsule) -> None:
+    """Add a capsule."""
     start, end, radii = (np.asarray(p, np.float64) for p in (capsule.start, capsule.end, capsule.radii))
-    ends = np.stack((start, end)) @ axes.T + centre
-    reach = np.abs(axes) @ radii
-    window = canvas.grid.window(ends.min(0) - reach, ends.max(0) + reach)
+    axes = capsule.axes
+    window = canvas.grid.window(*capsule.bounds())
     if window is None:
         return
     x, y, z = canvas.grid.axes(window)
     # Work where the capsule is round: local axes divided by the radii, origin at its start.
     frame = (axes / radii).astype(np.float32)
-    at = ends[0].astype(np.float32)
+    at = (axes @ start + capsule.centre).astype(np.float32)
     local = [frame[0, k] * (x - at[0]) + frame[1, k] * (y - at[1]) + frame[2, k] * (z - at[2]) for k in range(3)]
     along = ((end - start) / radii).astype(np.float32)
     length2 = float(along @ along)

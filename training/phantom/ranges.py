@@ -24,6 +24,8 @@ class Ranges:
     """Standard deviation of anterior over posterior height."""
     strong_wedge_share: float
     """Vertebrae whose anterior height is 12–18 % low without a fracture (hard negatives)."""
+    short_share: float
+    """Vertebrae whose whole height is 8–15 % low without a fracture (hard negatives)."""
     kyphosis_deg: Range
     lordosis_deg: Range
     cobb_deg: Range
@@ -77,6 +79,7 @@ TRAINING_RANGES = Ranges(
     height_scatter=0.022,
     wedge_scatter=0.025,
     strong_wedge_share=0.05,
+    short_share=0.02,
     kyphosis_deg=(20, 44),
     lordosis_deg=(24, 48),
     cobb_deg=(3, 14),
@@ -116,6 +119,7 @@ HELD_OUT_RANGES = Ranges(
     height_scatter=0.028,
     wedge_scatter=0.030,
     strong_wedge_share=0.07,
+    short_share=0.04,
     kyphosis_deg=(36, 56),
     lordosis_deg=(36, 58),
     cobb_deg=(10, 22),

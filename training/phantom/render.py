@@ -13,7 +13,7 @@ from training.phantom.bone import BoneCanvas
 from training.phantom.canal import paint_canal, paint_discs
 from training.phantom.grid import Grid
 from training.phantom.scanner import scan
-from training.phantom.skeleton import paint_skeleton
+from training.phantom.skeleton import Skeleton
 from training.phantom.soft import paint_soft
 from training.phantom.spec import PhantomSpec
 from training.phantom.spine import Spine, build_spine
@@ -21,8 +21,8 @@ from training.phantom.texture import Texture
 from training.phantom.torso import Torso
 from training.phantom.vertebra import heights_mm, landmarks
 
-_CHUNK = 48
-"""Slices rendered at once: bounds the memory of a whole body."""
+_CHUNK = 16
+"""Slices of a body rendered at once: keeps temporary arrays small enough to be reused."""
 SPINE_BOX_MM = {"front": 60.0, "back": 25.0, "side": 32.0}
 """Around the whole centre line, of ``region='spine'``."""
 
@@ -138,13 +138,13 @@ def _plane(
 
 
 def _render_block(
-    grid: Grid, spec: PhantomSpec, spine: Spine, spine_only: bool, rng: np.random.Generator
+    grid: Grid, spec: PhantomSpec, torso: Torso, skeleton: Skeleton, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    torso, texture = Torso(spec, spine), Texture.of(spec.body.seed)
+    spine, texture = torso.spine, Texture.of(spec.body.seed)
     hu = paint_soft(grid, spec, spine, torso, texture)
     paint_discs(hu, grid, spine)
     bone = BoneCanvas(grid, texture, 0.8 * spec.vertebra("L1").trabecular_hu + 150)
-    paint_skeleton(bone, spec, spine, torso, spine_only=spine_only)
+    skeleton.paint(bone)
     bone.flatten(hu)
     paint_canal(hu, grid, spine)
     return scan(hu, grid, spec.acquisition, spine, rng)
@@ -173,12 +173,14 @@ def render(spec: PhantomSpec, *, spacing_mm: tuple[float, float, float] | None =
     count = max(int((spine.top_mm - spine.bottom_mm) / dz) + 1, 2)
     z = np.arange(count, dtype=np.float64) * dz + spine.bottom_mm
     rng = np.random.default_rng([spec.seed, 11])
+    torso = Torso(spec, spine)
+    skeleton = Skeleton.of(spec, spine, torso, near_spine=region == "spine")
     chunk = count if region == "spine" else _CHUNK
     hu = np.empty((count, len(y), len(x)), np.int16)
     for start in range(0, count, chunk):
         part = z[start : start + chunk].astype(np.float32)
         grid = Grid(part, y, x, dx, dz * spec.acquisition.overlap)
-        hu[start : start + chunk] = _render_block(grid, spec, spine, region == "spine", rng)
+        hu[start : start + chunk] = _render_block(grid, spec, torso, skeleton, rng)
     origin = np.array((x[0], y[0], z[0]), float)
     affine = np.diag((dx, dy, dz, 1.0))
     affine[:3, 3] = origin
@@ -214,7 +216,9 @@ def render_slices(
     pixel_mm = pixel_mm or dx
     y, x = _plane(spec, spine, pixel_mm, region)
     grid = Grid(z.astype(np.float32), y, x, pixel_mm, slice_mm or dz * spec.acquisition.overlap)
-    hu = _render_block(grid, spec, spine, region == "spine", np.random.default_rng([spec.seed, 12]))
+    torso = Torso(spec, spine)
+    skeleton = Skeleton.of(spec, spine, torso, near_spine=region == "spine")
+    hu = _render_block(grid, spec, torso, skeleton, np.random.default_rng([spec.seed, 12]))
     return Slices(hu, pixel_mm, spine.canal_at(z)[:, :2] - (x[0], y[0]), _boxes(spine, z))
 
 

@@ -150,6 +150,16 @@ def _bone(rng: Generator, ranges: Ranges, age: int, sex: str, marrow_contrast_hu
     return vertebrae
 
 
+def _shorten(rng: Generator, ranges: Ranges, vertebrae: list[VertebraSpec]) -> list[VertebraSpec]:
+    """Make some vertebrae short all over, as readers mistake for a crush."""
+    chosen = rng.random(len(vertebrae)) < ranges.short_share
+    factor = np.where(chosen, rng.uniform(0.85, 0.92, len(vertebrae)), 1.0).tolist()
+    return [
+        replace(v, anterior_mm=v.anterior_mm * f, posterior_mm=v.posterior_mm * f)
+        for v, f in zip(vertebrae, factor, strict=True)
+    ]
+
+
 def _body(rng: Generator, ranges: Ranges, seed: int, age: int) -> BodySpec:
     contrast = rng.random() < ranges.contrast_share
     blood = float(rng.uniform(150, 350) if contrast else rng.uniform(35, 55))
@@ -252,6 +262,7 @@ def sample(
     )
     body = _body(around, ranges, seed, age)
     vertebrae = _bone(bone, ranges, age, sex, body.marrow_contrast_hu)
+    vertebrae = _shorten(np.random.default_rng([seed, 6]), ranges, vertebrae)
 
     whole = LEVELS[LEVELS.index(upper) : LEVELS.index(lower) + 1]
     ill = injury.random() < fracture_probability

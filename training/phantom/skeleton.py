@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """All bone but the vertebral bodies, as capsules: arches, processes, sacral wings, pelvis, ribs, sternum, shoulders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.phantom.bone import BoneCanvas, Capsule, paint_body, paint_capsule
+from training.phantom.bone import BoneCanvas, Capsule, Point, paint_body, paint_capsule
 from training.phantom.spec import PhantomSpec
 from training.phantom.spine import Pose, Spine
 from training.phantom.torso import Torso
 from training.phantom.vertebra import canal_v, heights_mm
 
 Array = NDArray[np.float64]
-_UPRIGHT = np.eye(3)
 
 
 def arch(pose: Pose) -> Iterator[Capsule]:
-    """Pedicles, laminae, facets and processes of a vertebra in its own axes."""
+    """Pedicles, laminae, facets and processes of a vertebra."""
+    for capsule in _arch(pose):
+        yield replace(capsule, centre=pose.centre, axes=pose.axes)
+
+
+def _arch(pose: Pose) -> Iterator[Capsule]:
+    """The same in the vertebra's own axes."""
     v = pose.spec
     lumbar = v.level[0] in "LS"
     height = min(heights_mm(v)[2], v.posterior_mm)
@@ -71,16 +77,15 @@ def arch(pose: Pose) -> Iterator[Capsule]:
     )
 
 
-def _paint_sacrum(canvas: BoneCanvas, spine: Spine) -> None:
+def _sacrum(spine: Spine) -> Iterator[Capsule]:
+    """Wings of the sacrum and of the ilium."""
     for pose in spine.poses:
         if not pose.spec.level.startswith("S"):
             continue
         w, h = pose.spec.width_mm, pose.spec.posterior_mm
+        thick = (11, 0.4 * pose.spec.depth_mm, 0.5 * h)
         for side in (-1, 1):
-            wing = Capsule(
-                (side * 0.35 * w, 2, -1), (side * (0.5 * w + 18), 14, -4), (11, 0.4 * pose.spec.depth_mm, 0.5 * h), 0.8
-            )
-            paint_capsule(canvas, wing, pose.centre, pose.axes)
+            yield Capsule((side * 0.35 * w, 2, -1), (side * (0.5 * w + 18), 14, -4), thick, 0.8, pose.centre, pose.axes)
     sacrum = next(p for p in spine.poses if p.spec.level == "S1")
     turn = _turn(sacrum)
     for side in (-1, 1):
@@ -91,8 +96,7 @@ def _paint_sacrum(canvas: BoneCanvas, spine: Spine) -> None:
             ((side * 86, 2, 12), (5.5, 46, 42)),
             ((side * 112, -26, 18), (6.5, 30, 24)),
         ):
-            centre = sacrum.centre + turn @ np.array(point, float)
-            paint_capsule(canvas, Capsule((0, 0, 0), (0, 0.1, 0), radii, 1.6), centre, blade)
+            yield Capsule((0, 0, 0), (0, 0.1, 0), radii, 1.6, sacrum.centre + turn @ np.array(point, float), blade)
 
 
 def _turn(pose: Pose) -> Array:
@@ -120,47 +124,67 @@ def _rib(pose: Pose, number: int, side: int, torso: Torso, near_spine: bool) -> 
     return [*points, *torso.cage_points(np.radians(angles), side, z)]
 
 
-def _paint_chain(canvas: BoneCanvas, points: list[Array], radii: tuple[float, float, float], cortex_mm: float) -> None:
+def _chain(points: Iterable[Array], radii: Point, cortex_mm: float) -> Iterator[Capsule]:
     for a, b in pairwise(points):
-        capsule = Capsule((0, 0, 0), tuple((b - a).tolist()), radii, cortex_mm)
-        paint_capsule(canvas, capsule, a, _UPRIGHT)
+        x, y, z = (b - a).tolist()
+        yield Capsule((0, 0, 0), (x, y, z), radii, cortex_mm, a)
 
 
-def _paint_shoulders(canvas: BoneCanvas, spine: Spine, torso: Torso, arms_down: bool) -> None:
+def _shoulders(spine: Spine, torso: Torso, arms_down: bool) -> Iterator[Capsule]:
     z1 = spine.z_of(0.3)
     for side in (-1, 1):
         back = torso.point(side * 62, 48, z1 - 8)
         glenoid = torso.point(side * 148, 12, z1 - 4)
         tip = torso.point(side * 82, 52, spine.z_of(6))
         edge = torso.point(side * 118, 40, spine.z_of(4))
-        _paint_chain(canvas, [back, glenoid, edge, tip, back], (4, 3.2, 6), 1.2)
-        _paint_chain(canvas, [back, edge], (3, 1.8, 10), 0.8)
+        yield from _chain([back, glenoid, edge, tip, back], (4, 3.2, 6), 1.2)
+        yield from _chain([back, edge], (3, 1.8, 10), 0.8)
         clavicle = [torso.point(side * x, y, z1 + dz) for x, y, dz in ((22, -72, -22), (70, -70, -8), (140, -20, 6))]
-        _paint_chain(canvas, clavicle, (5.5, 5.5, 5.5), 1.5)
+        yield from _chain(clavicle, (5.5, 5.5, 5.5), 1.5)
+        head = torso.point(side * (174 if arms_down else 168), 5, z1 + (-2 if arms_down else 8))
+        yield from _chain([head, head], (23, 23, 23), 1.0)
         if arms_down:
-            elbow = torso.point(side * 205, 10, z1 - 300)
-            _paint_chain(canvas, [torso.point(side * 178, 5, z1 - 6), elbow], (10.5, 10.5, 10.5), 3.2)
-            _paint_chain(canvas, [torso.point(side * 174, 5, z1 - 2)] * 2, (23, 23, 23), 1.0)
-        else:
-            _paint_chain(canvas, [torso.point(side * 168, 5, z1 + 8)] * 2, (23, 23, 23), 1.0)
+            shaft = [torso.point(side * 178, 5, z1 - 6), torso.point(side * 205, 10, z1 - 300)]
+            yield from _chain(shaft, (10.5, 10.5, 10.5), 3.2)
 
 
-def paint_skeleton(canvas: BoneCanvas, spec: PhantomSpec, spine: Spine, torso: Torso, *, spine_only: bool) -> None:
-    """Add every bone that the grid can show."""
+def _all_but_bodies(spec: PhantomSpec, spine: Spine, torso: Torso, near_spine: bool) -> Iterator[Capsule]:
     for pose in spine.poses:
-        paint_body(canvas, pose)
-        for capsule in arch(pose):
-            paint_capsule(canvas, capsule, pose.centre, pose.axes)
+        yield from arch(pose)
         level = pose.spec.level
         if level.startswith("T"):
-            number = int(level[1:])
             for side in (-1, 1):
-                points = _rib(pose, number, side, torso, spine_only)
-                _paint_chain(canvas, points, (3.6, 3.4, 5.6), 0.4 + 0.6 * pose.spec.endplate_mm)
-    _paint_sacrum(canvas, spine)
-    if spine_only:
-        return
-    top, bottom = torso.sternum_z
-    sternum = [torso.sternum_point(z) for z in np.linspace(top, bottom, 7)]
-    _paint_chain(canvas, sternum, (15, 5, 12), 0.8)
-    _paint_shoulders(canvas, spine, torso, spec.body.arms_down)
+                points = _rib(pose, int(level[1:]), side, torso, near_spine)
+                yield from _chain(points, (3.8, 3.6, 5.8), 0.5 + 0.7 * pose.spec.endplate_mm)
+    yield from _sacrum(spine)
+    if not near_spine:
+        top, bottom = torso.sternum_z
+        yield from _chain([torso.sternum_point(z) for z in np.linspace(top, bottom, 7)], (15, 5, 12), 0.8)
+        yield from _shoulders(spine, torso, spec.body.arms_down)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """All bones of a patient, found once and painted block by block."""
+
+    poses: tuple[Pose, ...]
+    capsules: tuple[Capsule, ...]
+    low_mm: Array
+    high_mm: Array
+    """z between which each capsule lies."""
+
+    @classmethod
+    def of(cls, spec: PhantomSpec, spine: Spine, torso: Torso, *, near_spine: bool) -> "Skeleton":
+        """``near_spine`` leaves out what lies away from it."""
+        capsules = tuple(_all_but_bodies(spec, spine, torso, near_spine))
+        bounds = np.array([c.bounds() for c in capsules])
+        return cls(spine.poses, capsules, bounds[:, 0, 2], bounds[:, 1, 2])
+
+    def paint(self, canvas: BoneCanvas) -> None:
+        """Add every bone that the canvas can show."""
+        for pose in self.poses:
+            paint_body(canvas, pose)
+        reach = canvas.grid.slice_mm
+        seen = (self.low_mm < canvas.grid.z[-1] + reach) & (self.high_mm > canvas.grid.z[0] - reach)
+        for i in np.flatnonzero(seen).tolist():
+            paint_capsule(canvas, self.capsules[i])
