@@ -49,7 +49,7 @@ def _paint_disc(hu: Floats, grid: Grid, upper: Pose, lower: Pose) -> None:
         over(hu[window], crack, -420.0)
 
 
-def paint_canal(hu: Floats, grid: Grid, spine: Spine, contrast: float = 0.0) -> None:
+def paint_canal(hu: Floats, grid: Grid, spine: Spine) -> None:
     """The canal as the ellipse that the truth says, painted last: epidural fat, dural sac, cord to L1, cauda below."""
     at = spine.canal_at(grid.z.astype(float)).astype(np.float32)
     level = spine.level_at(grid.z.astype(float))
@@ -69,7 +69,7 @@ def paint_canal(hu: Floats, grid: Grid, spine: Spine, contrast: float = 0.0) -> 
         u, v = cos * (x - cx) + sin * (y - cy), cos * (y - cy) - sin * (x - cx)
         q = np.sqrt((u / half_w) ** 2 + (v / half_d) ** 2)
         target = hu[window]
-        over(target, coverage((q - 1) * np.minimum(half_w, half_d), grid.pixel_mm), -35.0 + contrast)
+        over(target, coverage((q - 1) * np.minimum(half_w, half_d), grid.pixel_mm), -35.0)
         sac = np.sqrt((u / (half_w - 1.6)) ** 2 + ((v + 0.7) / (half_d - 1.3)) ** 2)
         over(target, coverage((sac - 1) * (half_d - 1.3), grid.pixel_mm), 18.0)
         below = np.interp(level[z], (11.5, 13), (0, 1)).astype(np.float32)[:, None, None]

@@ -143,11 +143,6 @@ class PhantomSpec:
         """The description of one level."""
         return self.vertebrae[LEVELS.index(level)]
 
-    def with_vertebra(self, level: str, **changes: object) -> "PhantomSpec":
-        """The same patient with fields of one vertebra replaced."""
-        changed = tuple(replace(v, **changes) if v.level == level else v for v in self.vertebrae)  # type: ignore[arg-type]
-        return replace(self, vertebrae=changed)
-
     def without_fractures(self) -> "PhantomSpec":
         """The same patient before the fractures: the reference for heights."""
         return replace(self, vertebrae=tuple(replace(v, fracture=None) for v in self.vertebrae))

@@ -5,7 +5,18 @@ import pytest
 
 from tests.training.phantom.measure import heights
 from tests.training.phantom.patients import upright
-from training.phantom import Fracture, Vertebra, fractured_in, genant_grade, nominal, render, sample
+from training.phantom import (
+    HELD_OUT_RANGES,
+    TRAINING_RANGES,
+    Fracture,
+    Ranges,
+    Vertebra,
+    fractured_in,
+    genant_grade,
+    nominal,
+    render,
+    sample,
+)
 from training.phantom.fracture import GENANT_BANDS, SHAPES, parse_fractures
 from training.phantom.vertebra import heights_mm
 
@@ -49,9 +60,10 @@ def test_spine_above_a_crush_comes_down_by_the_lost_height() -> None:
     assert moved == pytest.approx(lost, abs=2.0)
 
 
+@pytest.mark.parametrize("ranges", [TRAINING_RANGES, HELD_OUT_RANGES], ids=["training", "held_out"])
 @pytest.mark.parametrize("seed", range(40))
-def test_sampled_losses_stay_inside_the_band_of_their_grade(seed: int) -> None:
-    spec = sample(seed, fracture_probability=1.0)
+def test_sampled_losses_stay_inside_the_band_of_their_grade(seed: int, ranges: Ranges) -> None:
+    spec = sample(seed, ranges=ranges, fracture_probability=1.0)
     healthy = spec.without_fractures()
     fractures = [v for v in spec.vertebrae if v.fracture]
     assert fractures
@@ -61,9 +73,10 @@ def test_sampled_losses_stay_inside_the_band_of_their_grade(seed: int) -> None:
         assert genant_grade(max(1 - now / before for before, now in pairs)) == v.fracture.grade
 
 
+@pytest.mark.parametrize("ranges", [TRAINING_RANGES, HELD_OUT_RANGES], ids=["training", "held_out"])
 @pytest.mark.parametrize("seed", range(40))
-def test_normal_vertebrae_keep_under_a_fifth_of_wedging(seed: int) -> None:
-    for v in sample(seed, fracture_probability=0.0).vertebrae:
+def test_normal_vertebrae_keep_under_a_fifth_of_wedging(seed: int, ranges: Ranges) -> None:
+    for v in sample(seed, ranges=ranges, fracture_probability=0.0).vertebrae:
         anterior, _, posterior = heights_mm(v)
         assert anterior / posterior > 0.8
         assert v.fracture is None
