@@ -36,7 +36,7 @@ def test_what_the_exporter_wrote_is_read(repository):
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
 def test_other_weights_of_any_network(repository, network):
     (repository / network.name / "1" / "model.onnx").write_bytes(b"trained again")
-    with pytest.raises(SetupError, match=rf"other weights than those of {network.name}/1: run `vcf export`"):
+    with pytest.raises(SetupError, match=rf"other weights than those of {network.name}/1: run `vcf export onnx`"):
         operating_point.read(repository, "1", MODEL)
 
 
@@ -55,7 +55,9 @@ def test_network_of_another_version_is_not_compared(repository):
 
 def test_missing(repository):
     path_in(repository).unlink()
-    with pytest.raises(SetupError, match=r"fracture_findings/1/operating_point\.json is missing: run `vcf export`"):
+    with pytest.raises(
+        SetupError, match=r"fracture_findings/1/operating_point\.json is missing: run `vcf export onnx`"
+    ):
         operating_point.read(repository, "1", MODEL)
 
 

@@ -44,7 +44,7 @@ def test_missing_or_empty_repository(tmp_path):
 
 def test_network_not_exported(repository):
     (repository / "network/1/model.onnx").unlink()
-    with pytest.raises(SetupError, match=r"not exported.*network/1/model\.onnx: run `vcf export`"):
+    with pytest.raises(SetupError, match=r"not exported.*network/1/model\.onnx: run `vcf export onnx`"):
         check(repository, "cpu", BACKENDS)
 
 

@@ -238,6 +238,8 @@ def test_start_and_stop_leave_nothing(one_model, tmp_path, monkeypatch, already_
     monkeypatch.setenv("HOME", str(home))
     progress = []
     with TritonServer(one_model, on_progress=lambda *counts: progress.append(counts)) as server:
+        with urllib.request.urlopen(server.metrics_url, timeout=5) as answer:  # ready means all three services
+            assert answer.status == 200
         assert server.startup_s > 0
         assert len({server.grpc_port, server.http_port, server.metrics_port} - {0}) == 3
         # guard, server and stub; its region; the private folder

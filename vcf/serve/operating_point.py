@@ -10,7 +10,7 @@ from vcf.contract import NETWORKS
 from vcf.errors import SetupError
 
 FILE_NAME = "operating_point.json"
-FIX = "run `vcf export` so that both belong together"
+FIX = "run `vcf export onnx` so that both belong together"
 
 
 @dataclass(frozen=True)

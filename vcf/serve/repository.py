@@ -41,7 +41,7 @@ def check(repository: Path, config_name: str, backends: Collection[str]) -> list
             missing_files.append(f"{model}/{versions[0].name}/{file_name}")
     if missing_files:
         raise SetupError(
-            f"the networks are not exported, {repository} lacks {', '.join(missing_files)}: run `vcf export`"
+            f"the networks are not exported, {repository} lacks {', '.join(missing_files)}: run `vcf export onnx`"
         )
     return models
 

@@ -46,7 +46,7 @@ class TritonServer:
     log_file
         Appended to. Without one the log is kept, while the server runs, in its private folder.
     extra_args
-        Passed to ``tritonserver`` as they are; paths must be absolute.
+        Passed to ``tritonserver`` as they are; paths must be absolute, and all three services stay on.
     ready_timeout_s
         How long loading and warming up may take.
     backends
@@ -267,10 +267,15 @@ class TritonServer:
             self.on_progress(len(names), len(names))
 
     def _ready(self) -> bool:
+        """HTTP says ready, and the other services listen: Triton starts gRPC before and metrics after it."""
         connection = http.client.HTTPConnection(self._reachable_host, self.http_port, timeout=5)
         try:
             connection.request("GET", "/v2/health/ready")
-            return connection.getresponse().status == 200
+            if connection.getresponse().status != 200:
+                return False
+            for port in (self.grpc_port, self.metrics_port):
+                socket.create_connection((self._reachable_host, port), timeout=5).close()
+            return True
         except (OSError, http.client.HTTPException):
             return False
         finally:
