@@ -98,7 +98,8 @@ def _assess(uid: str, series: _Series, pet_frames: set[str], age_policy: str) ->
         slices, flags = _whole(slices)
         first = slices[0].facts
         _refuse_mixture(slices)
-        exclusions.refuse_format(first)
+        for facts in dict.fromkeys(s.facts for s in slices):
+            exclusions.refuse_format(facts)
         exclusions.refuse_purpose(first, pet_frames)
         slices, doubles = _without_doubles(slices)
         flags += (*doubles, *_header_flags({s.facts for s in slices}), *age_flags(first.age_years, age_policy))

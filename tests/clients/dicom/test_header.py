@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clients.dicom.elements import Elements
+from clients.dicom.files import Source
+from clients.dicom.header import Damaged, HeaderReader, words
+from clients.dicom.slices import Slice
+from clients.dicom.tags import Tag
+from clients.reader import read_study
+from tests.clients.dicom import factory
+from vcf.errors import Code, StudyRefused
+
+META = b"\0" * 128 + b"DICM" + b"\x02\x00\x10\x00UI\x14\x00" + b"1.2.840.10008.1.2.1\0"
+
+
+def one(path: Path) -> Slice:
+    slices = HeaderReader().read(Source(path))
+    assert isinstance(slices, list) and len(slices) == 1
+    return slices[0]
+
+
+def explicit(group: int, element: int, vr: bytes, value: bytes) -> bytes:
+    long = vr in (b"OB", b"OW", b"SQ", b"UN", b"UT")
+    length = struct.pack("<HL", 0, len(value)) if long else struct.pack("<H", len(value))
+    return struct.pack("<HH", group, element) + vr + length + value
+
+
+def test_values_of_a_slice(tmp_path: Path) -> None:
+    (ds,) = factory.make_series(slices=1, TemporalPositionIdentifier=3, PixelPaddingValue=7)
+    s = one(factory.save(ds, tmp_path / "a.dcm"))
+    assert s.position_mm == tuple(float(v) for v in ds.ImagePositionPatient)
+    assert s.orientation == (1, 0, 0, 0, 1, 0)
+    assert (s.pixel_spacing_mm, s.thickness_mm, s.slope, s.intercept) == ((5.0, 5.5), 5.0, 1.0, -1024.0)
+    assert (s.acquisition, s.temporal, s.padding, s.sop_uid) == (1, 3, (7, 7), ds.SOPInstanceUID)
+    f = s.facts
+    assert (f.rows, f.columns, f.bits_allocated, f.bits_stored, f.high_bit, f.signed) == (60, 56, 16, 12, 11, False)
+    assert (f.modality, f.kernel, f.words, f.study_words) == ("CT", "STANDARD", "chest 5 0", "chest")
+    assert (f.age_years, f.samples, f.photometric) == (78.0, 1, "MONOCHROME2")
+
+
+def test_pixels_are_found_without_being_read(tmp_path: Path) -> None:
+    (ds,) = factory.make_series(slices=1)
+    path = factory.save(ds, tmp_path / "a.dcm")
+    s = one(path)
+    assert s.pixels and s.pixels.length == 2 * 60 * 56
+    assert path.read_bytes()[s.pixels.offset : s.pixels.offset + 100] == ds.PixelData[:100]
+
+
+def test_data_set_without_preamble(tmp_path: Path) -> None:
+    folder = factory.write(tmp_path, factory.make_series(slices=26))
+    for path in folder.rglob("*.dcm"):
+        data = path.read_bytes()
+        path.write_bytes(data[144 + int.from_bytes(data[140:144], "little") :])
+    assert read_study(folder).volume.hu.shape[0] == 26
+
+
+def test_repr_holds_no_identifier(tmp_path: Path) -> None:
+    (ds,) = factory.make_series(slices=1)
+    text = repr(one(factory.save(ds, tmp_path / "a.dcm")))
+    for secret in (*factory.SECRETS, ds.SOPInstanceUID, ds.SeriesInstanceUID, ds.StudyInstanceUID, str(tmp_path)):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff" * 500,
+        explicit(0x0008, 0x0060, b"CS", b"CT")[:5],
+        explicit(0x0010, 0x0010, b"PN", b"Archimedes"),
+        explicit(0x0028, 0x0010, b"US", b"\x01\x00"),
+    ],
+)
+def test_damaged(body: bytes) -> None:
+    with pytest.raises(Damaged) as caught:
+        HeaderReader().read(Source(data=META + body))
+    assert "Archimedes" not in str(caught.value)
+
+
+def test_declared_length_beyond_the_file() -> None:
+    header = explicit(0x0008, 0x0060, b"CS", b"CT")
+    header += struct.pack("<HH2sHL", 0x0020, 0x0032, b"UN", 0, 0xFFFFFFF0)
+    try:
+        read = HeaderReader().read(Source(data=META + header))
+    except Damaged:
+        return
+    assert isinstance(read, list) and read[0].damage == Code.TRUNCATED
+
+
+def test_sequences_without_end() -> None:
+    """20,000 levels deep; a parser that recurses must not take the process down."""
+    nested = (
+        struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    ) * 20_000
+    with pytest.raises(Damaged):
+        HeaderReader().read(Source(data=META + nested))
+
+
+def test_millions_of_elements_are_not_parsed() -> None:
+    start = time.monotonic()
+    body = explicit(0x0008, 0x0060, b"CS", b"CT") + explicit(0x0009, 0x0010, b"LO", b"") * 2_000_000
+    read = HeaderReader().read(Source(data=META + body))
+    assert isinstance(read, list) and read[0].damage == Code.TRUNCATED
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    "value", [b"1e999\\0\\0", b"nan\\0\\0", b"0x10\\1\\2", b"1\\2", b"1\\2\\3\\4", b"", b"\\\\", b"1e6\\0\\0"]
+)
+def test_positions_that_are_none(value: bytes) -> None:
+    body = explicit(0x0008, 0x0060, b"CS", b"CT") + explicit(0x0020, 0x0032, b"DS", value)
+    read = HeaderReader().read(Source(data=META + body))
+    assert isinstance(read, list) and read[0].position_mm is None
+
+
+def test_words() -> None:
+    assert words("  CT-Chest/ABD_w. Kontrast (Ü) ") == "ct chest abd w kontrast"
+
+
+def test_facts_are_shared(tmp_path: Path) -> None:
+    """Equal elements are converted once; a slice that differs has facts of its own."""
+    series = factory.make_series(slices=3)
+    series[2].ConvolutionKernel = "SOFT"
+    reader = HeaderReader()
+    read = [reader.read(Source(factory.save(ds, tmp_path / f"{k}.dcm"))) for k, ds in enumerate(series)]
+    a, b, c = (r[0] for r in read if isinstance(r, list))
+    assert a.facts is b.facts and a.facts != c.facts
+
+
+def test_elements_of_a_made_up_data_set() -> None:
+    """Values that were set in Python, not read from bytes."""
+    (ds,) = factory.make_series(slices=1)
+    elements = Elements(ds)
+    assert elements.numbers(Tag.ORIENTATION) == (1, 0, 0, 0, 1, 0)
+    assert elements.texts(Tag.IMAGE_TYPE) == ("ORIGINAL", "PRIMARY", "AXIAL")
+    assert elements.unsigned(Tag.ROWS) == 60
+    assert elements.text(Tag.LOSSY) == "" and elements.number(Tag.SLOPE) == 1 and elements.unsigned(Tag.PADDING) is None
+    assert list(elements.items(Tag.SHARED_GROUPS)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_damage_in_a_series(tmp_path: Path, seed: int) -> None:
+    """One or two files of a good series damaged anywhere: read or refused, never another error."""
+    rng = np.random.default_rng(seed)
+    folder = factory.write(tmp_path, factory.make_series(slices=26, rows=51, columns=51, spacing_mm=(5.5, 5.5)))
+    paths = sorted(folder.rglob("*.dcm"))
+    originals = [p.read_bytes() for p in paths]
+    for _ in range(12):
+        chosen = rng.choice(len(paths), 2, replace=False)
+        for i in chosen:
+            damaged = bytearray(originals[i])
+            for at in rng.integers(132, 1500, rng.integers(1, 5)):
+                damaged[at] = rng.integers(256)
+            paths[i].write_bytes(damaged[: rng.integers(1000, len(damaged) + 1)] if rng.random() < 0.3 else damaged)
+        try:
+            volume = read_study(folder).volume
+            assert volume.hu.shape[0] >= 24
+        except StudyRefused as refusal:
+            assert refusal.code in Code
+        for i in chosen:
+            paths[i].write_bytes(originals[i])
