@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Endless deformed copies of a few real patients, half of them with fractures."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.random import Generator
+
+from training.phantom import TRAINING_RANGES, Fracture, Ranges
+from training.phantom.fracture import SHAPES, sample_fracture
+from training.warp.collapse import Collapse, Deformity, Mild
+from training.warp.field import Field, Wobble, random_posture
+from training.warp.patients import Patient
+from training.warp.render import Scanner, WarpedSpine, render
+
+MAX_FRACTURES = 3
+MAX_MILD = 2
+"""Bodies that lose less height than a fracture takes, in the samples with fractures and without alike."""
+MILD_LOSS = (0.02, 0.13)
+WOBBLE_MM = (0.0, 1.2)
+NOISE_HU = (0.0, 18.0)
+CONTRAST = (0.85, 1.12)
+PIXEL_MM = (0.9, 1.1)
+MAX_SLICE_MM = 5.0
+ATTEMPTS = 8
+
+
+def warped_spines(
+    seed: int,
+    count: int,
+    *,
+    patients: Sequence[Patient],
+    ranges: Ranges = TRAINING_RANGES,
+    fracture_probability: float = 0.5,
+) -> Iterator[WarpedSpine]:
+    """Deform randomly chosen patients; the same arguments always give the same samples.
+
+    A patient comes up the more often the more vertebrae are known, by the square root. Each sample gets another size,
+    posture, slice thickness and noise, a smooth deformation, and now and then a body that loses height without a
+    fracture, whether another is fractured or not: being warped tells nothing.
+
+    Raises
+    ------
+    ValueError
+        If there are no patients, or ``fracture_probability`` is no probability.
+    """
+    if not patients:
+        raise ValueError("patients is empty, at least one is needed")
+    if not 0 <= fracture_probability <= 1:
+        raise ValueError(f"fracture_probability is {fracture_probability}, accepted are 0 to 1")
+    share = np.sqrt([len(patient.collapsible) for patient in patients])
+    turns = np.random.default_rng(seed).choice(len(patients), count, p=share / share.sum())
+    for i, turn in enumerate(turns):
+        yield warped_spine([seed, i], patients[turn], ranges=ranges, fracture_probability=fracture_probability)
+
+
+def warped_spine(
+    seed: int | Sequence[int], patient: Patient, *, ranges: Ranges = TRAINING_RANGES, fracture_probability: float = 0.5
+) -> WarpedSpine:
+    """One deformed copy. A deformation that leaves too little of the CT, or hides a fracture, is drawn again.
+
+    Raises
+    ------
+    ValueError
+        If that happens ``ATTEMPTS`` times: the CT is too short for these deformations.
+    """
+    rng = np.random.default_rng(seed)
+    fractured = bool(rng.random() < fracture_probability)
+    reason = "every fracture fell outside the CT"
+    for _ in range(ATTEMPTS):
+        field = _draw_field(rng, patient, ranges, fractured)
+        try:
+            sample = render(patient, field, _draw_scanner(rng, patient), rng)
+        except ValueError as error:
+            reason = str(error)
+            continue
+        wanted = {c.body.level for c in field.collapses if isinstance(c.how, Fracture)}
+        if wanted == {v.level for v in sample.vertebrae if v.grade}:
+            return sample
+    raise ValueError(f"no deformation of {patient.name} succeeded in {ATTEMPTS} attempts: {reason}")
+
+
+def _draw_field(rng: Generator, patient: Patient, ranges: Ranges, fractured: bool) -> Field:
+    open_to = [body.level for body in patient.bodies if body.level in patient.collapsible]
+    order = [open_to[i] for i in rng.permutation(len(open_to))]
+    broken = min(int(rng.choice((1, 2, MAX_FRACTURES), p=(0.65, 0.25, 0.1))), len(order)) if fractured else 0
+    hows: dict[str, Deformity] = {}
+    for level in order[:broken]:
+        hows[level] = sample_fracture(rng, ranges, int(rng.choice((1, 2, 3), p=(0.3, 0.4, 0.3))))
+    for level in order[broken : broken + int(rng.integers(MAX_MILD + 1))]:
+        hows[level] = Mild(
+            str(rng.choice(SHAPES)), float(rng.uniform(*MILD_LOSS)), float(rng.uniform(0.3, 1.0)),
+            float(rng.uniform(*ranges.wedge_power)), angulation=float(rng.uniform(*ranges.angulation)),
+        )  # fmt: skip
+    collapses = [
+        Collapse(body, hows[body.level], [other for other in patient.bodies if other is not body])
+        for body in patient.bodies
+        if body.level in hows
+    ]
+    middle_z = (len(patient.volume.hu) - 1) * patient.volume.spacing_mm[0] / 2
+    centre = np.append(patient.canal_mm.mean(axis=0), middle_z)
+    wobble = Wobble(int(rng.integers(2**31)), float(rng.uniform(*WOBBLE_MM)))
+    return Field(centre, collapses, random_posture(rng), wobble)
+
+
+def _draw_scanner(rng: Generator, patient: Patient) -> Scanner:
+    """Slices as thick as the patient's or thicker: thinner ones would show what was never measured."""
+    native = patient.volume.spacing_mm[0]
+    thickest = max(native, MAX_SLICE_MM)
+    slice_mm = native if rng.random() < 0.4 else float(np.exp(rng.uniform(np.log(native), np.log(thickest))))
+    return Scanner(
+        round(slice_mm, 2),
+        round(float(rng.uniform(*PIXEL_MM)), 3),
+        float(rng.uniform(*NOISE_HU)),
+        float(rng.uniform(*CONTRAST)),
+    )
