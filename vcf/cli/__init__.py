@@ -31,6 +31,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command("vcf.cli.demo", "analyse a public CT on a server of its own, and write a report", "client,serve"),
     "analyze": Command("vcf.cli.analyze", "analyse a CT study on a running server", "client"),
+    "gateway": Command("vcf.cli.gateway", "take studies from a PACS, send report and picture back", "gateway"),
     "serve": Command("vcf.cli.serve", "run the Triton server on this machine", "serve"),
     "bench": Command("vcf.cli.bench", "measure the served system", "client,serve,bench"),
     "phantom": Command("vcf.cli.phantom", "write a synthetic CT with known fractures as DICOM", "client"),
