@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endless deformed copies of a few real patients, half of them with fractures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.random import Generator
@@ -59,39 +59,57 @@ def warped_spine(
 ) -> WarpedSpine:
     """One deformed copy. A deformation that leaves too little of the CT, or hides a fracture, is drawn again.
 
+    ``fracture_probability`` has no influence on anything but the fractures, so 0 and 1 give twins, healthy and ill,
+    as long as neither had to be drawn again.
+
     Raises
     ------
     ValueError
         If that happens ``ATTEMPTS`` times: the CT is too short for these deformations.
     """
-    rng = np.random.default_rng(seed)
-    fractured = bool(rng.random() < fracture_probability)
     reason = "every fracture fell outside the CT"
-    for _ in range(ATTEMPTS):
-        field = _draw_field(rng, patient, ranges, fractured)
+    for attempt in range(ATTEMPTS):
+        injury, mild, lie, scan = (
+            np.random.default_rng([*np.atleast_1d(seed).tolist(), attempt, part]) for part in range(4)
+        )
+        fractured = bool(injury.random() < fracture_probability)
+        hows = _draw_mild(mild, patient, ranges) | (_draw_fractures(injury, patient, ranges) if fractured else {})
         try:
-            sample = render(patient, field, _draw_scanner(rng, patient), rng)
+            sample = render(patient, _draw_field(lie, patient, hows), _draw_scanner(scan, patient), scan)
         except ValueError as error:
             reason = str(error)
             continue
-        wanted = {c.body.level for c in field.collapses if isinstance(c.how, Fracture)}
+        wanted = {level for level, how in hows.items() if isinstance(how, Fracture)}
         if wanted == {v.level for v in sample.vertebrae if v.grade}:
             return sample
     raise ValueError(f"no deformation of {patient.name} succeeded in {ATTEMPTS} attempts: {reason}")
 
 
-def _draw_field(rng: Generator, patient: Patient, ranges: Ranges, fractured: bool) -> Field:
-    open_to = [body.level for body in patient.bodies if body.level in patient.collapsible]
-    order = [open_to[i] for i in rng.permutation(len(open_to))]
-    broken = min(int(rng.choice((1, 2, MAX_FRACTURES), p=(0.65, 0.25, 0.1))), len(order)) if fractured else 0
-    hows: dict[str, Deformity] = {}
-    for level in order[:broken]:
-        hows[level] = sample_fracture(rng, ranges, int(rng.choice((1, 2, 3), p=(0.3, 0.4, 0.3))))
-    for level in order[broken : broken + int(rng.integers(MAX_MILD + 1))]:
-        hows[level] = Mild(
-            str(rng.choice(SHAPES)), float(rng.uniform(*MILD_LOSS)), float(rng.uniform(0.3, 1.0)),
-            float(rng.uniform(*ranges.wedge_power)), angulation=float(rng.uniform(*ranges.angulation)),
-        )  # fmt: skip
+def _some_levels(rng: Generator, patient: Patient, count: int) -> list[str]:
+    levels = [body.level for body in patient.bodies if body.level in patient.collapsible]
+    return [levels[i] for i in rng.permutation(len(levels))[:count]]
+
+
+def _draw_fractures(rng: Generator, patient: Patient, ranges: Ranges) -> dict[str, Deformity]:
+    levels = _some_levels(rng, patient, int(rng.choice((1, 2, MAX_FRACTURES), p=(0.65, 0.25, 0.1))))
+    grades = rng.choice((1, 2, 3), len(levels), p=(0.3, 0.4, 0.3))
+    return {level: sample_fracture(rng, ranges, int(grade)) for level, grade in zip(levels, grades, strict=True)}
+
+
+def _draw_mild(rng: Generator, patient: Patient, ranges: Ranges) -> dict[str, Deformity]:
+    return {
+        level: Mild(
+            shape=str(rng.choice(SHAPES)),
+            loss=float(rng.uniform(*MILD_LOSS)),
+            upper_share=float(rng.uniform(0.3, 1.0)),
+            power=float(rng.uniform(*ranges.wedge_power)),
+            angulation=float(rng.uniform(*ranges.angulation)),
+        )
+        for level in _some_levels(rng, patient, int(rng.integers(MAX_MILD + 1)))
+    }
+
+
+def _draw_field(rng: Generator, patient: Patient, hows: Mapping[str, Deformity]) -> Field:
     collapses = [
         Collapse(body, hows[body.level], [other for other in patient.bodies if other is not body])
         for body in patient.bodies

@@ -28,6 +28,19 @@ def test_fractures_only_where_asked(patient: Patient) -> None:
             assert 0.9 <= sample.volume.spacing_mm[2] <= 1.1 and 1.0 <= sample.volume.spacing_mm[0] <= 5.0
 
 
+def test_twins_differ_by_the_fracture_alone(patient: Patient) -> None:
+    healthy, ill = (warped_spine(11, patient, fracture_probability=p) for p in (0.0, 1.0))
+    assert healthy.volume.spacing_mm == ill.volume.spacing_mm
+    broken = [v.level for v in ill.vertebrae if v.grade]
+    lowest = min((v for v in ill.vertebrae if v.grade), key=lambda v: v.centre_mm[2])
+    same = {v.level: v.heights_mm for v in healthy.vertebrae}
+    for v in ill.vertebrae:
+        if v.level not in broken and v.centre_mm[2] < lowest.centre_mm[2]:
+            np.testing.assert_allclose(v.heights_mm, same[v.level], rtol=0.02)
+        elif v.level in broken:
+            assert min(np.array(v.heights_mm) / same[v.level]) < 0.85
+
+
 def test_bad_input_is_refused(patient: Patient) -> None:
     with pytest.raises(ValueError, match="patients is empty"):
         next(warped_spines(0, 1, patients=[]))
