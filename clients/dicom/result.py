@@ -8,7 +8,6 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from clients.dicom.source import SourceSeries
-from clients.findings import Findings
 from vcf import __version__
 
 MANUFACTURER = "vcf-triton"
@@ -30,15 +29,15 @@ def uid_from(digest: bytes) -> str:
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
 
 
-def identify(result: Dataset, source: SourceSeries, findings: Findings) -> None:
+def identify(result: Dataset, source: SourceSeries, model_hash: str) -> None:
     """Give a result the patient and study of its source, and its maker (PS3.3 sections C.7.5.1 and C.7.5.2)."""
     result.update(source.study)
     result.Manufacturer = MANUFACTURER
     result.ManufacturerModelName = ALGORITHM
-    result.DeviceSerialNumber = serial_number(findings)
+    result.DeviceSerialNumber = serial_number(model_hash)
     result.SoftwareVersions = __version__
 
 
-def serial_number(findings: Findings) -> str:
-    """Which weights, in 16 digits of their hash: other weights are another device."""
-    return findings.model.hash[:16]
+def serial_number(model_hash: str) -> str:
+    """Which weights, in 16 digits of their hash: other weights are another device. 0 where none were asked."""
+    return model_hash[:16] or "0"

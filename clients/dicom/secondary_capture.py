@@ -42,7 +42,7 @@ def secondary_capture(findings: Findings, source: SourceSeries, new_uid: UidMake
     """
     image = Dataset()
     with quiet():
-        identify(image, source, findings)
+        identify(image, source, findings.model.hash)
     now = datetime.now()
     image.InstanceCreationDate = image.ContentDate = image.DateOfSecondaryCapture = now.strftime("%Y%m%d")
     image.InstanceCreationTime = image.ContentTime = image.TimeOfSecondaryCapture = now.strftime("%H%M%S")

@@ -110,15 +110,16 @@ class SourceSeries:
         )
 
 
-def read_source(path: Path, series_id: str) -> SourceSeries:
-    """Find the series that a study was made from.
+def read_source(path: Path, series_id: str | None = None) -> SourceSeries:
+    """Find the series that a study was made from, or its largest one.
 
     Parameters
     ----------
     path
         What was given to the reader: a folder, an archive or a file.
     series_id
-        Of the study or its findings, made by the reader in this process: a keyed hash of the UID.
+        Of the study or its findings, made by the reader in this process: a keyed hash of the UID. None for the
+        series with the most images.
 
     Raises
     ------
@@ -126,10 +127,14 @@ def read_source(path: Path, series_id: str) -> SourceSeries:
         ``NOT_DICOM`` if no DICOM file at the path is of that series, as with a NIfTI file.
     """
     with quiet():
-        headers = [header for header in map(_header, _sources(path)) if header is not None]
-        mine = [h for h in headers if keyed_hash(str(h.get("SeriesInstanceUID", ""))) == series_id]
-        if mine:
-            return SourceSeries.from_headers(mine)
+        series: dict[str, list[Dataset]] = {}
+        for header in map(_header, _sources(path)):
+            if header is not None and header.get("SeriesInstanceUID"):
+                series.setdefault(str(header.SeriesInstanceUID), []).append(header)
+        if series_id is not None:
+            series = {uid: headers for uid, headers in series.items() if keyed_hash(uid) == series_id}
+        if series:
+            return SourceSeries.from_headers(series[max(series, key=lambda uid: len(series[uid]))])
     raise StudyRefused(
         Code.NOT_DICOM, "the input has no DICOM files of the series analysed; DICOM results need a DICOM source"
     )

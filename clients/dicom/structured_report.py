@@ -19,6 +19,7 @@ from clients.dicom.result import ALGORITHM, MANUFACTURER, WARNING, UidMaker, ide
 from clients.dicom.source import TYPE_2_KEYWORDS, SourceSeries
 from clients.findings import Findings, Patch, Point
 from vcf import __version__
+from vcf.errors import StudyRefused
 
 COMPRESSION_FRACTURE = Code("42942008", "SCT", "Compression fracture of vertebral column")
 """In no context group of DICOM, so in no dictionary."""
@@ -28,6 +29,7 @@ PRESENT = Code("52101004", "SCT", "Present")
 ABSENT = Code("272519000", "SCT", "Absent")
 PROBABILITY = Code("122157", "DCM", "Probability")
 COMMENT = Code("121106", "DCM", "Comment")
+DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic imaging study")
 
 SERIES_NUMBER = 9801
 SERIES_DESCRIPTION = "VCF findings, not for diagnosis"
@@ -51,15 +53,38 @@ def structured_report(findings: Findings, source: SourceSeries, new_uid: UidMake
     for number, patch in enumerate((p for p in findings.patches if findings.is_positive(p)), 1):
         groups.append(_finding_group(number, patch, source, algorithm, new_uid))
     content = sr.MeasurementReport(
-        observation_context=_observer(findings),
+        observation_context=_observer(findings.model.hash),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
+    return _document(content[0], source, findings.model.hash, new_uid)
+
+
+def refusal_report(refusal: StudyRefused, source: SourceSeries, new_uid: UidMaker = random_uid) -> Dataset:
+    """A report that says why a study was not analysed; it has no finding, neither present nor absent.
+
+    Parameters
+    ----------
+    source
+        One series of the study.
+    new_uid
+        Makes the UIDs for the roles ``report-series`` and ``report``.
+    """
+    content = sr.ContainerContentItem(DIAGNOSTIC_IMAGING_REPORT)
+    content.ContentSequence = sr.ContentSequence()
+    content.ContentSequence.extend(_observer(""))
+    contains = sr.RelationshipTypeValues.CONTAINS
+    for remark in (f"Not analysed by {ALGORITHM}.", f"{refusal.code}: {refusal.sentence}", f"{WARNING}."):
+        content.ContentSequence.append(sr.TextContentItem(COMMENT, remark, relationship_type=contains))
+    return _document(content, source, "", new_uid)
+
+
+def _document(content: Dataset, source: SourceSeries, model_hash: str, new_uid: UidMaker) -> Dataset:
     with quiet():
         report: Dataset = sr.Comprehensive3DSR(
             evidence=_evidence(source),
-            content=content[0],
+            content=content,
             series_instance_uid=new_uid("report-series"),
             series_number=SERIES_NUMBER,
             sop_instance_uid=new_uid("report"),
@@ -69,7 +94,7 @@ def structured_report(findings: Findings, source: SourceSeries, new_uid: UidMake
             is_complete=True,
             is_final=False,
         )
-        identify(report, source, findings)
+        identify(report, source, model_hash)
     return report
 
 
@@ -139,16 +164,16 @@ def _algorithm(findings: Findings) -> sr.AlgorithmIdentification:
     )
 
 
-def _observer(findings: Findings) -> sr.ObservationContext:
+def _observer(model_hash: str) -> sr.ObservationContext:
     return sr.ObservationContext(
         observer_device_context=sr.ObserverContext(
             observer_type=codes.DCM.Device,
             observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-                uid=str(generate_uid(prefix=None, entropy_srcs=[MANUFACTURER, __version__, findings.model.hash])),
+                uid=str(generate_uid(prefix=None, entropy_srcs=[MANUFACTURER, __version__, model_hash])),
                 name=ALGORITHM,
                 manufacturer_name=MANUFACTURER,
                 model_name=ALGORITHM,
-                serial_number=serial_number(findings),
+                serial_number=serial_number(model_hash),
             ),
         )
     )

@@ -22,12 +22,18 @@ class Caller:
 
 @dataclass(frozen=True)
 class Pacs:
-    """Where results go: by C-STORE to an AE title, or by STOW-RS to the address of a DICOMweb service."""
+    """Where results go: by C-STORE to an AE title, or by STOW-RS to the address of a DICOMweb service.
+
+    token_file, ca_file
+        For DICOMweb: a file that holds a bearer token, and one with the certificates to trust instead of the usual.
+    """
 
     ae_title: str = "PACS"
     host: str = ""
     port: int = 104
     dicomweb_url: str = ""
+    token_file: str = ""
+    ca_file: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.host) == bool(self.dicomweb_url):
@@ -40,10 +46,14 @@ class Poll:
 
     filters
         Of the search for studies, as QIDO-RS has them. ``{today}`` stands for the date.
+    token_file, ca_file
+        As of ``Pacs``.
     """
 
     dicomweb_url: str
     every_s: float = 60.0
+    token_file: str = ""
+    ca_file: str = ""
     filters: dict[str, str] = field(default_factory=lambda: {"ModalitiesInStudy": "CT", "StudyDate": "{today}"})
 
 
@@ -67,6 +77,8 @@ class Config:
         How long a finished study is known, so that it is not analysed again when it is sent again.
     max_attempts
         Of the analysis of a study before it is given up; a server that is down does not count.
+    report_refusals
+        Send a report that says why a study was not analysed.
     """
 
     spool: Path
@@ -89,6 +101,7 @@ class Config:
     keep_s: float = 3600.0
     remember_days: float = 90.0
     max_attempts: int = 5
+    report_refusals: bool = False
     retry_first_s: float = 1.0
     retry_longest_s: float = 300.0
 
@@ -129,7 +142,7 @@ class Config:
         return _make(cls, "the configuration", settings)
 
 
-_PLAIN: dict[object, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float)}
+_PLAIN: dict[object, tuple[type, ...]] = {bool: (bool,), str: (str,), int: (int,), float: (int, float)}
 
 
 def _make(kind: type[T], where: str, settings: dict[str, Any]) -> T:
@@ -138,7 +151,7 @@ def _make(kind: type[T], where: str, settings: dict[str, Any]) -> T:
         raise SetupError(f"{where} has {', '.join(unknown)}, it may have {', '.join(known)}")
     for name, value in settings.items():
         accepted = _PLAIN.get(known[name], (object,))
-        if isinstance(value, bool) or not isinstance(value, accepted):
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
             raise SetupError(f"{name} in {where} is {value!r}, it must be of type {accepted[-1].__name__}")
     try:
         return kind(**settings)

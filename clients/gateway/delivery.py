@@ -4,11 +4,9 @@
 from io import BytesIO
 from typing import Protocol
 
-from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
-from requests import Session
 from requests.exceptions import RequestException
 
 from clients.dicom.privacy import quiet
@@ -17,6 +15,7 @@ from clients.gateway.config import Config, Pacs
 from clients.gateway.journal import Journal, Pending
 from clients.gateway.log import logger, place
 from clients.gateway.spool import Spool
+from clients.gateway.web import connect
 
 _TIMEOUT_S = 30.0
 
@@ -74,7 +73,7 @@ class WebSender:
     """By STOW-RS, one request a file."""
 
     def __init__(self, pacs: Pacs) -> None:
-        self._client = DICOMwebClient(pacs.dicomweb_url, session=direct_session())
+        self._client = connect(pacs)
 
     def send(self, files: list[bytes]) -> list[str]:
         reasons = []
@@ -88,13 +87,6 @@ class WebSender:
             else:
                 reasons.append("refused" if answer.get("FailedSOPSequence") else "")
         return reasons
-
-
-def direct_session() -> Session:
-    """An HTTP session that goes to the address given and nowhere else: neither proxies nor netrc are asked."""
-    session = Session()
-    session.trust_env = False
-    return session
 
 
 def make_sender(config: Config) -> Sender:

@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS image (
 CREATE TABLE IF NOT EXISTS result (
     name TEXT PRIMARY KEY,
     study TEXT NOT NULL,
+    refusal INTEGER NOT NULL DEFAULT 0,   -- says why the study was not analysed
     sent INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before REAL NOT NULL DEFAULT 0,
@@ -165,14 +166,22 @@ class Journal:
         )
         return row is not None
 
-    def finish(self, claim: Claim, state: State, code: str = "") -> None:
-        """The study was refused or has failed. What was sent of an earlier round stays what the study is known for."""
+    def finish(self, claim: Claim, state: State, code: str = "", reports: Iterable[str] = ()) -> None:
+        """The study was refused, and these reports say so, or it has failed.
+
+        If findings of an earlier round were sent, the study stays known for them.
+        """
+        now = time.time()
         with self._change() as db:
-            if self._row("SELECT 1 FROM result WHERE study = ?", claim.name):
-                state = State.SENDING
+            if self._row("SELECT 1 FROM result WHERE study = ? AND NOT refusal", claim.name):
+                state, reports = State.SENDING, ()
+            db.executemany(
+                "INSERT OR IGNORE INTO result (name, study, refusal, updated) VALUES (?, ?, 1, ?)",
+                ((name, claim.name, now) for name in reports),
+            )
             db.execute(
                 "UPDATE study SET state = ?, code = ?, updated = ? WHERE name = ? AND round = ? AND state = ?",
-                (state, code, time.time(), claim.name, claim.round, State.READY),
+                (state, code, now, claim.name, claim.round, State.READY),
             )
             self._settle(db, claim.name)
 

@@ -5,14 +5,13 @@ from datetime import date
 from io import BytesIO
 from typing import Any
 
-from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
 
 from clients.dicom.privacy import quiet
 from clients.gateway.config import Poll
-from clients.gateway.delivery import direct_session
 from clients.gateway.intake import Intake, Session, Status
 from clients.gateway.log import logger
+from clients.gateway.web import connect
 
 _ANY_SYNTAX = (("application/dicom", "*"),)
 """As the service has it; a service may otherwise decompress every image for us."""
@@ -32,7 +31,7 @@ class Poller:
 
     def __init__(self, poll: Poll, intake: Intake) -> None:
         self._poll, self._intake = poll, intake
-        self._client = DICOMwebClient(poll.dicomweb_url, session=direct_session())
+        self._client = connect(poll)
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._fetched: dict[str, tuple[Any, ...]] = {}
 

@@ -60,6 +60,7 @@ class Gateway:
             self._backoff,
             age_policy=config.age_policy,
             max_attempts=config.max_attempts,
+            report_refusals=config.report_refusals,
         )
         self._delivery = Delivery(self._spool, self._journal, make_sender(config), self._backoff)
         self._stop = threading.Event()

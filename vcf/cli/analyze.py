@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vcf.errors import SetupError
+
 if TYPE_CHECKING:
     from clients import Findings
 
@@ -24,6 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="gRPC (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON; - is standard output")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.json, midsagittal.png, report.html")
+    parser.add_argument("--sr", type=Path, metavar="FILE", help="write a DICOM structured report (extra: gateway)")
+    parser.add_argument("--sc", type=Path, metavar="FILE", help="write the picture as DICOM secondary capture")
     parser.add_argument(
         "--deadline",
         type=positive,
@@ -61,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         from clients.report import write_report
 
         findings = write_report(findings, args.report)
+    if args.sr or args.sc:
+        write_dicom(findings, args.study, args.sr, args.sc)
     if args.json and str(args.json) == "-":
         print(findings.to_json(), end="")
         return 0
@@ -68,6 +74,23 @@ def run(args: argparse.Namespace) -> int:
         args.json.write_text(findings.to_json(), "utf-8")
     show(findings)
     return 0
+
+
+def write_dicom(findings: "Findings", study: Path, report: Path | None, picture: Path | None) -> None:
+    """Write the findings as DICOM objects of the study that they were made from."""
+    from clients.dicom.source import read_source
+
+    source = read_source(study, findings.series_id)
+    if report:
+        try:
+            from clients.dicom.structured_report import structured_report
+        except ModuleNotFoundError as error:
+            raise SetupError(f"--sr needs {error.name}: pip install 'vcf-triton[gateway]'") from None
+        structured_report(findings, source).save_as(report, enforce_file_format=True)
+    if picture:
+        from clients.dicom.secondary_capture import secondary_capture
+
+        secondary_capture(findings, source).save_as(picture, enforce_file_format=True)
 
 
 @contextmanager

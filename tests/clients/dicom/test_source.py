@@ -40,6 +40,11 @@ def test_in_an_archive_too(two_series: tuple[Path, CtSeries, CtSeries], tmp_path
     assert len(read_source(archive, keyed_hash(first.series_uid)).instances) == 3
 
 
+def test_the_largest_where_none_is_asked_for(two_series: tuple[Path, CtSeries, CtSeries]) -> None:
+    folder, _, second = two_series
+    assert read_source(folder).series_uid == second.series_uid
+
+
 def test_refused_where_there_is_no_such_series(two_series: tuple[Path, CtSeries, CtSeries]) -> None:
     folder, *_ = two_series
     with pytest.raises(StudyRefused) as refused:

@@ -15,8 +15,16 @@ from pydicom.sr.codedict import codes
 
 from clients import Findings
 from clients.dicom.source import SourceSeries
-from clients.dicom.structured_report import ABSENT, COMPRESSION_FRACTURE, FINDING_SITE, PRESENT, structured_report
+from clients.dicom.structured_report import (
+    ABSENT,
+    COMPRESSION_FRACTURE,
+    FINDING_SITE,
+    PRESENT,
+    refusal_report,
+    structured_report,
+)
 from tests.clients.ct_series import CtSeries
+from vcf.errors import Code, StudyRefused
 
 Dciodvfy = Callable[[Dataset], list[str]]
 PROBABILITY = hd.sr.CodedConcept("122157", "DCM", "Probability")
@@ -198,3 +206,12 @@ def test_odd_values_of_the_source_are_passed_on_as_they_are(findings: Findings) 
         odd.append(dcmread(BytesIO(raw), stop_before_pixels=True))
     report = stored(structured_report(findings, SourceSeries.from_headers(odd)))
     assert report.get_item("PatientBirthDate").value.strip() == b"1950.1.2"
+
+
+def test_a_refusal_says_why_and_no_finding(source: SourceSeries, dciodvfy: Dciodvfy) -> None:
+    report = refusal_report(StudyRefused(Code.TOO_SHORT, "the scan covers 25 mm; 120 mm are needed"), source)
+    assert dciodvfy(report) == []
+    assert "TOO_SHORT: the scan covers 25 mm; 120 mm are needed" in texts(report)
+    said = str(report.ContentSequence)
+    assert COMPRESSION_FRACTURE.value not in said and ABSENT.value not in said and PRESENT.value not in said
+    assert len(read_back(report).get_evidence()) == len(source.instances)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import logging
 import subprocess
 import sys
 import time
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 
 from clients.gateway.config import Config, Pacs
-from clients.gateway.log import logger
 from clients.gateway.status import counts
+from tests.clients.gateway.fake_analyzer import FakeAnalyzer
 from tests.clients.gateway.orthanc import Orthanc, free_port
+from tests.clients.gateway.peers import Archive
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -35,11 +35,17 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """All that any logger says."""
-    caplog.set_level(logging.DEBUG)
-    logger.setLevel(logging.DEBUG)
-    yield caplog
+def archive(config: Config) -> Iterator[Archive]:
+    """What the gateway of ``config`` sends to."""
+    archive = Archive()
+    archive.start(config.pacs.port)
+    yield archive
+    archive.stop()
+
+
+@pytest.fixture
+def analyzer() -> FakeAnalyzer:
+    return FakeAnalyzer()
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "the condition") -> Any:
