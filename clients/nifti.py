@@ -24,16 +24,8 @@ from preprocess.geometry import canonicalise
 from vcf.errors import Code, StudyRefused
 
 _RAS_TO_LPS: NDArray[np.float64] = np.diag([-1.0, -1.0, 1.0, 1.0])
-_HEADER_SIZES = (348, 540)
 _MAX_SHEAR_COSINE = float(np.sin(np.radians(1.0)))
 _SAMPLED = 250_000
-
-
-def is_nifti(name: str, start: bytes) -> bool:
-    """Whether a file of this name, starting so, is NIfTI: by its suffix or the size of header it declares."""
-    return name.lower().endswith((".nii", ".nii.gz")) or (
-        int.from_bytes(start[:4], "little") in _HEADER_SIZES and start[4:8] != b"" and start[128:132] != b"DICM"
-    )
 
 
 def read_nifti(path: Path, age_policy: str, progress: Callable[[int, int], None] | None = None) -> Study:

@@ -6,10 +6,12 @@ from os import PathLike
 from pathlib import Path
 
 from clients.acceptance import AGE_POLICIES
-from clients.dicom.files import is_zip, read_start
+from clients.dicom.files import read_start
 from clients.dicom.privacy import quiet
 from clients.study import Study
 from vcf.errors import Code, StudyRefused
+
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
 
 def read_study(
@@ -57,10 +59,11 @@ def _read(path: Path, age_policy: str, progress: Callable[[int, int], None] | No
         exists = False
     if not exists:
         raise StudyRefused(Code.NO_IMAGES, "there is nothing at the given path; a folder or file is accepted")
-    if not path.is_dir() and not is_zip(start := read_start(path)):
-        from clients.nifti import is_nifti, read_nifti
+    if not path.is_dir():
+        read_start(path)  # refuses what cannot be opened, or would block
+        if path.name.lower().endswith(_NIFTI_SUFFIXES):
+            from clients.nifti import read_nifti
 
-        if is_nifti(path.name, start):
             return read_nifti(path, age_policy, progress)
     from clients.dicom.read import read_dicom
 

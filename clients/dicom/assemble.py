@@ -4,6 +4,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.acceptance import refuse_too_big
 from clients.dicom.pixels import Progress, decode
 from clients.dicom.stack import MAX_FILLED, TILT_FROM_DEG, Stack
 from clients.dicom.tilt import unshear
@@ -17,7 +18,7 @@ def assemble(
 ) -> tuple[Volume, tuple[Code, ...]]:
     """Decode, fill what is missing, correct a tilt; the volume and the flags that this adds.
 
-    Raises StudyRefused with TRUNCATED, BAD_TRANSFER_SYNTAX or BAD_HU.
+    Raises StudyRefused with TRUNCATED, BAD_TRANSFER_SYNTAX, BAD_HU or TOO_LONG.
     """
     decoded = decode(stack.slices, progress, workers)
     hu, affine = decoded.hu, stack.affine
@@ -38,6 +39,7 @@ def assemble(
         flags.append(Code.SLICES_FILLED)
     if stack.tilt_deg > TILT_FROM_DEG:
         hu, affine = unshear(hu, affine)
+        refuse_too_big(*hu.shape)
         flags.append(Code.TILT_CORRECTED)
     volume = canonicalise(hu, affine)
     if has_metal(volume.hu, float(np.prod(volume.spacing_mm))):

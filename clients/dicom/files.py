@@ -36,8 +36,11 @@ class Source:
 
     @property
     def size(self) -> int:
-        """In bytes."""
-        return len(self.data) if self.path is None else self.path.stat().st_size
+        """In bytes; 0 where the file has gone."""
+        try:
+            return len(self.data) if self.path is None else self.path.stat().st_size
+        except OSError:
+            return 0
 
 
 def looks_like_dicom(start: bytes) -> bool:

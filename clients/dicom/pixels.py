@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stored pixels to Hounsfield units, slice by slice in threads, straight into the volume."""
+"""Pixels of all slices decoded in threads, straight into the volume."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +12,17 @@ from libjpeg.utils import decode as decode_jpeg
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames, get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from scipy import ndimage
 
 from clients.dicom.codestream import declared_size, fragments_end, has_end
+from clients.dicom.rescale import sample_of, significant_bits, to_hu
 from clients.dicom.slices import Slice
 from clients.dicom.transfer import RETIRED_JPEG, byte_order, is_native
-from clients.hounsfield import HIGHEST_HU, LOWEST_HU
 from vcf.errors import Code
 
 Progress = Callable[[int, int], None]
 """Called with the number of slices done and of all slices, in the thread that reads."""
 
 SAMPLED_SLICES = 12
-_SAMPLE_STEP = 6
 _RLE = "1.2.840.10008.1.2.5"
 _RLE_MAX_RATIO = 64  # two bytes stand for at most 128
 
@@ -100,10 +98,10 @@ def decode_slice(
         stored = None
     if stored is None or stored.shape != out.shape:
         raise Unreadable(Code.TRUNCATED)
-    stored = _significant_bits(stored, s)
-    sample = _sample(stored, s) if sampled else None
-    _to_hu(stored, s, out)
-    return sample
+    stored = significant_bits(stored, s)
+    values = sample_of(stored, s) if sampled else None
+    to_hu(stored, s, out)
+    return values
 
 
 class _FrameCache:
@@ -113,7 +111,7 @@ class _FrameCache:
         self._frames: dict[int, list[bytes]] = {}
         for s in slices:
             if s.frames > 1 and not is_native(s.facts.transfer_syntax) and id(s.source) not in self._frames:
-                encapsulated = _encapsulated(s)
+                encapsulated = self._whole(s)
                 frames = list(self._split(encapsulated, s.frames))
                 self._frames[id(s.source)] = frames if fragments_end(encapsulated) else frames[:-1]
 
@@ -125,6 +123,13 @@ class _FrameCache:
                 raise EOFError
             return get_frame(encapsulated, 0, number_of_frames=1)
         return frames[s.frame]
+
+    @staticmethod
+    def _whole(s: Slice) -> bytes:
+        try:
+            return _encapsulated(s)
+        except OSError:  # the file has gone since its header was read
+            return b""
 
     @staticmethod
     def _split(encapsulated: bytes, frames: int) -> Iterator[bytes]:
@@ -201,83 +206,3 @@ def _credible(frame: bytes, s: Slice) -> bool:
     if s.facts.transfer_syntax == _RLE:
         return s.frame_bytes <= _RLE_MAX_RATIO * len(frame)
     return has_end(frame) and declared_size(frame) == (s.facts.rows, s.facts.columns)
-
-
-def _significant_bits(stored: NDArray[Any], s: Slice) -> NDArray[Any]:
-    """Drop the bits outside BitsStored (old files keep overlays there) and extend the sign; padding is left alone."""
-    facts = s.facts
-    width = 8 * stored.dtype.itemsize
-    if facts.bits_stored >= width and facts.high_bit == width - 1:
-        return stored
-    if facts.high_bit >= width or facts.bits_stored > width or facts.high_bit < facts.bits_stored - 1:
-        return stored
-    shift = facts.high_bit + 1 - facts.bits_stored
-    if facts.signed:
-        low, high = -(1 << facts.bits_stored - 1), (1 << facts.bits_stored - 1) - 1
-    else:
-        low, high = 0, (1 << facts.bits_stored) - 1
-    if shift == 0 and low <= stored.min() and stored.max() <= high:
-        return stored
-    kept = (stored << (width - 1 - facts.high_bit)) >> (width - facts.bits_stored)
-    if s.padding is None:
-        return kept
-    return np.where(_is_padding(stored, s.padding), stored, kept)
-
-
-def _is_padding(stored: NDArray[Any], padding: tuple[int, int]) -> NDArray[np.bool_]:
-    wide = stored.astype(np.int32) if stored.dtype.itemsize < 4 else stored
-    return (wide >= padding[0]) & (wide <= padding[1])
-
-
-def _sample(stored: NDArray[Any], s: Slice) -> NDArray[np.float32]:
-    part = (stored.view(np.int16) if _only_shifts(stored, s) else stored)[::_SAMPLE_STEP, ::_SAMPLE_STEP]
-    values = part.astype(np.float32) * np.float32(s.slope) + np.float32(s.intercept)
-    return values[~_is_padding(part, s.padding)] if s.padding else values.ravel()
-
-
-def _to_hu(stored: NDArray[Any], s: Slice, out: NDArray[np.int16]) -> None:
-    """Rescale into ``out`` and clip to what the volume keeps; ``stored`` may be ``out`` itself."""
-    assert s.slope is not None and s.intercept is not None
-    outside = _padding_mask(stored, s)
-    if _only_shifts(stored, s):
-        values = stored.view(np.int16)
-        shift = int(s.intercept)
-        np.maximum(values, max(LOWEST_HU - shift, -32768), out=out)
-        if shift > 0:
-            np.minimum(out, HIGHEST_HU - shift, out=out)
-        out += np.int16(shift)
-    else:
-        hu = stored.astype(np.float32) * np.float32(s.slope) + np.float32(s.intercept)
-        out[...] = np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
-    if outside is not None:
-        out[outside] = LOWEST_HU
-
-
-def _only_shifts(stored: NDArray[Any], s: Slice) -> bool:
-    """Whether rescaling is an addition that can be done in place.
-
-    Unsigned values of 32768 and more are then padding that was written signed: as int16 they fall below the range.
-    """
-    assert s.intercept is not None
-    return s.slope == 1 and stored.dtype.itemsize == 2 and s.intercept.is_integer() and abs(s.intercept) < 31_000
-
-
-def _padding_mask(stored: NDArray[Any], s: Slice) -> NDArray[np.bool_] | None:
-    """Padding that the clipping does not turn to air by itself.
-
-    Where the padding value is also one of tissue, as 0 without an intercept is, only what touches the edge of the
-    picture is padding.
-    """
-    if s.padding is None:
-        return None
-    assert s.slope is not None and s.intercept is not None
-    hu = sorted(p * s.slope + s.intercept for p in s.padding)
-    if hu[1] <= LOWEST_HU:
-        return None
-    mask = _is_padding(stored, s.padding)
-    if hu[0] > 3500 or not mask.any():
-        return mask
-    labels, _ = ndimage.label(mask)
-    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    touching: NDArray[np.bool_] = np.isin(labels, np.unique(rim[rim > 0]))
-    return touching

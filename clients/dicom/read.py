@@ -50,25 +50,33 @@ def read_dicom(path: Path, age_policy: str, progress: Progress | None = None, wo
 
 def _slices(path: Path) -> list[Slice]:
     """All slices below a path, pixels not read yet."""
+    code = Code.NOT_DICOM
     if path.is_dir():
         scan = _scan(folder_sources(path))
-        nothing = "the folder holds no DICOM file" if any(path.iterdir()) else "the folder is empty"
+        nothing = "the folder holds no DICOM file"
+        if not scan.slices and _is_empty(path):
+            code, nothing = Code.NO_IMAGES, "the folder is empty or may not be read"
+        elif scan.damaged:
+            code, nothing = Code.TRUNCATED, "all DICOM files in the folder are damaged"
     elif is_zip(read_start(path)):
         scan = _scan(archive_sources(path))
         nothing = "the archive holds no DICOM file"
     else:
         scan = _scan([Source(path)])
+        nothing = "the file is no DICOM file"
         if scan.file_ids:
             scan = _scan(file_set_sources(path, scan.file_ids))
-            nothing = "none of the files that the DICOMDIR names is there"
-        else:
-            nothing = "the file is no DICOM file"
-    if scan.slices:
-        return scan.slices
-    if scan.damaged and path.is_dir():
-        raise StudyRefused(Code.TRUNCATED, f"{scan.damaged} DICOM files are damaged; whole files are accepted")
-    code = Code.NO_IMAGES if "empty" in nothing or "DICOMDIR" in nothing else Code.NOT_DICOM
-    raise StudyRefused(code, f"{nothing}; a DICOM series of CT slices or a NIfTI volume is accepted")
+            code, nothing = Code.NO_IMAGES, "none of the files that the DICOMDIR names is there"
+    if not scan.slices:
+        raise StudyRefused(code, f"{nothing}; a DICOM series of CT slices or a NIfTI volume is accepted")
+    return scan.slices
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return next(folder.iterdir(), None) is None
+    except OSError:
+        return True
 
 
 def _scan(sources: Iterable[Source]) -> _Scan:

@@ -101,7 +101,7 @@ def test_qform(tmp_path: Path) -> None:
     assert_is_body(tmp_path / "v.nii")
 
 
-def test_nifti_2_without_a_telling_name(tmp_path: Path) -> None:
+def test_nifti_2(tmp_path: Path) -> None:
     affine = grid()
     image = nibabel.Nifti2Image(np.rint(values(affine, (52, 50, 60))).astype(np.int16), RAS_OF_LPS @ affine)
     nibabel.save(image, tmp_path / "v.nii")

@@ -18,6 +18,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from clients.dicom.files import Source
+from clients.dicom.header import HeaderReader
 from clients.reader import read_study
 from clients.study import Study
 from tests.clients.dicom import factory
@@ -323,3 +325,22 @@ def test_odd_bits(tmp_path: Path, bits: tuple[int, int]) -> None:
         ds.BitsAllocated, ds.BitsStored = bits
         ds.PixelData = ds.PixelData * 4
     assert code_of(tmp_path, series) == Code.UNSUPPORTED_SOP
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_file_that_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compressed: bool) -> None:
+    ds = factory.enhanced(factory.make_series())
+    if compressed:
+        ds.compress(RLELossless, generate_instance_uid=False)
+    path = factory.save(ds, tmp_path / "in" / "enhanced.dcm")
+
+    def gone(self: HeaderReader, source: Source) -> Any:
+        slices = read(self, source)
+        path.unlink()
+        return slices
+
+    read = HeaderReader.read
+    monkeypatch.setattr(HeaderReader, "read", gone)
+    with pytest.raises(StudyRefused) as caught:
+        read_study(path)
+    assert caught.value.code == Code.TRUNCATED
