@@ -102,11 +102,22 @@ class Intake:
 
     def make_room(self) -> bool:
         """Remove the images of the study that was finished longest ago; False if there is none."""
-        for study in self._journal.studies(*FINISHED):
-            if self._spool.images(study):
-                self._spool.drop_study(study)
-                return True
-        return False
+        return any(self._drop(study) for study in self._journal.studies(*FINISHED))
+
+    def drop_finished(self, before: float) -> None:
+        """Remove the images of all studies that were finished before a time."""
+        for study in self._journal.studies(*FINISHED, before=before):
+            self._drop(study)
+
+    def _drop(self, study: str) -> bool:
+        """Remove the images of a finished study, but not while more of it comes."""
+        if not self._spool.study_folder(study).is_dir():
+            return False
+        with self._lock:
+            if self._open[study] or self._journal.state(study) not in FINISHED:
+                return False
+            self._spool.drop_study(study)
+            return True
 
     def has(self, study_uid: str, sop_uid: str) -> bool:
         """Whether the image was taken in before."""

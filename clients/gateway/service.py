@@ -10,7 +10,7 @@ from clients.gateway.backoff import Backoff
 from clients.gateway.config import Config
 from clients.gateway.delivery import Delivery, make_sender
 from clients.gateway.intake import Intake
-from clients.gateway.journal import FINISHED, Journal, State
+from clients.gateway.journal import Journal, State
 from clients.gateway.key import load_key
 from clients.gateway.log import logger, place
 from clients.gateway.receive import Receiver
@@ -19,6 +19,7 @@ from clients.gateway.spool import Spool
 _TICK_S = 0.2
 _HOUSEKEEPING_S = 30.0
 _BATCH = 20
+_LONGEST_WAIT_FOR_SERVER_S = 30.0
 _STOP_S = 10.0
 
 
@@ -66,6 +67,7 @@ class Gateway:
         self._stop = threading.Event()
         self._claim_lock = threading.Lock()
         self._busy: set[str] = set()
+        self._not_ready = 0
         self._intake.restore()
         self._delivery.restore()
         self._receiver = Receiver(config, self._intake)
@@ -137,8 +139,10 @@ class Gateway:
             return False
         if not self._analyzer.is_ready():
             logger.warning("the server is not ready")
-            self._stop.wait(self._backoff.longest_s if self._backoff.longest_s < 5 else 5)
+            self._not_ready += 1
+            self._stop.wait(min(self._backoff.delay_s(self._not_ready), _LONGEST_WAIT_FOR_SERVER_S))
             return False
+        self._not_ready = 0
         with self._claim_lock:
             claim = self._journal.claim(self._busy)
             if claim is None:
@@ -160,7 +164,6 @@ class Gateway:
     def _keep_house(self) -> bool:
         """Remove images of studies finished long enough ago, and forget studies finished very long ago."""
         now = time.time()
-        for study in self._journal.studies(*FINISHED, before=now - self._config.keep_s):
-            self._spool.drop_study(study)
+        self._intake.drop_finished(now - self._config.keep_s)
         self._journal.forget(now - self._config.remember_days * 86400)
         return False

@@ -10,6 +10,8 @@ from requests.models import PreparedRequest
 
 from clients.gateway.config import Pacs, Poll
 
+_TIMEOUT_S = 30.0
+
 
 class _Token(AuthBase):  # type: ignore[misc]
     """A bearer token, read anew for each request: somebody else keeps the file up to date."""
@@ -30,4 +32,6 @@ def connect(service: Pacs | Poll) -> DICOMwebClient:
         session.auth = _Token(Path(service.token_file))
     if service.ca_file:
         session.verify = service.ca_file
-    return DICOMwebClient(service.dicomweb_url, session=session)
+    client = DICOMwebClient(service.dicomweb_url, session=session, timeout=_TIMEOUT_S)
+    client.set_http_retry_params(retry=False)  # the gateway waits by itself, longer than the library would
+    return client

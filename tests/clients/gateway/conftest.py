@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import subprocess
 import sys
 import time
@@ -106,11 +107,10 @@ def write_toml(config: Config, path: Path) -> None:
     """Settings as a file, in the form of docs/gateway.md."""
 
     def table(of: Any) -> str:
-        return "".join(
-            f"{k} = {v!r}\n".replace("'", '"') for k, v in vars(of).items() if isinstance(v, str | int | float)
-        )
+        plain = {name: value for name, value in vars(of).items() if isinstance(value, str | int | float)}
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in plain.items())
 
-    text = f'spool = "{config.spool}"\n' + table(replace(config))
+    text = f'spool = "{config.spool}"\n' + table(config)
     path.write_text(text + "[pacs]\n" + table(config.pacs))
 
 
