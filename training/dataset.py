@@ -95,16 +95,17 @@ def _draw(wanted: PhantomSet, seeds: Sequence[int]) -> Studies:
             dz, own, _ = spec.acquisition.spacing_mm
             pixel = wanted.pixel_mm or own
             phantom = render(spec, spacing_mm=(dz, pixel, pixel), region="spine")
-            rng = np.random.default_rng([seed, 77, round(probability)])
-            for _ in range(wanted.views):
+            rng = np.random.default_rng([seed, 77])  # the same for both twins: same fields of view
+            for number in range(wanted.views):
                 study = view(
                     phantom.volume.hu,
                     phantom.volume.spacing_mm,
                     phantom.centre_line_mm,
                     phantom.vertebrae,
-                    f"phantom-{seed}",
+                    f"phantom-{seed}.{number}",
                     rng,
                     crop=wanted.crop,
+                    complete=True,
                 )
                 if study is not None:
                     drawn.append(study)

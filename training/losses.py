@@ -55,6 +55,21 @@ def joint_loss(
     return study + sequence_weight * patches / tf.maximum(tf.reduce_sum(weight), 1.0)
 
 
+def anatomy_loss(found: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
+    """How well rows of patches are understood; both (n, H, 5), the truth as in ``Studies.anatomy``, found as logits.
+
+    Cross entropy of "inside a body" and "inside a fractured body", and the absolute error of the three heights;
+    each a mean over the rows where the truth is known (not NaN).
+    """
+    known = tf.math.is_finite(truth)
+    safe = tf.where(known, truth, tf.zeros_like(truth))
+    weight = tf.cast(known, tf.float32)
+    flags = tf.nn.sigmoid_cross_entropy_with_logits(labels=safe, logits=found)
+    error = tf.concat([flags[..., :1], tf.abs(found - safe)[..., 1:4], flags[..., 4:]], -1)
+    per_kind = tf.reduce_sum(weight * error, (0, 1)) / tf.maximum(tf.reduce_sum(weight, (0, 1)), 1.0)
+    return tf.reduce_sum(per_kind)
+
+
 def yolo_targets(
     boxes_mm: NDArray[Any], spec: DetectorSpec = DETECTOR
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -106,14 +121,16 @@ def yolo_loss(
     values: tf.Tensor,
     *,
     no_object_weight: float = 0.5,
-    coordinate_weight: float = 5.0,
+    centre_weight: float = 25.0,
+    size_weight: float = 2.5,
     ignore_overlap: float = 0.5,
     spec: DetectorSpec = DETECTOR,
 ) -> tf.Tensor:
     """YOLOv2's loss, mean over images: coordinates, and objectness by cross entropy.
 
     The responsible anchor's objectness goes to 1 and all others' to 0, but an anchor whose box already
-    overlaps the truth by ``ignore_overlap`` is not pushed down. ``head`` is the raw (n, g, g, 5·anchors)
+    overlaps the truth by ``ignore_overlap`` is not pushed down. The centre weighs more than the size, which the
+    centre line never uses. ``head`` is the raw (n, g, g, 5·anchors)
     output; ``where`` and ``values`` come from ``yolo_targets``.
     """
     anchor_count = len(spec.anchors_mm)
@@ -126,7 +143,7 @@ def yolo_loss(
     own = tf.gather_nd(raw, at)
     offsets = tf.reduce_sum(tf.square(tf.sigmoid(own[:, :2]) - values[:, :2]), 1)
     sizes = tf.reduce_sum(tf.square(own[:, 2:4] - values[:, 2:]), 1)
-    coordinates = present * (offsets + sizes)
+    coordinates = present * (centre_weight * offsets + size_weight * sizes)
 
     anchors = tf.constant(np.asarray(spec.anchors_mm) / spec.pixel_mm / spec.stride_px, tf.float32)
     corner = tf.cast(safe[:, 1::-1], tf.float32)
@@ -135,4 +152,4 @@ def yolo_loss(
     near = tf.cast(overlap > ignore_overlap, tf.float32) * present[:, None, None, None]
     objectness = tf.nn.sigmoid_cross_entropy_with_logits(labels=responsible, logits=raw[..., 4])
     weight = responsible + no_object_weight * (1 - responsible) * (1 - near)
-    return tf.reduce_mean(coordinate_weight * coordinates + tf.reduce_sum(weight * objectness, (1, 2, 3)))
+    return tf.reduce_mean(coordinates + tf.reduce_sum(weight * objectness, (1, 2, 3)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from preprocess.aggregate import study_scores
 from training import models
-from training.losses import joint_loss
+from training.losses import anatomy_loss, joint_loss
 from training.metrics import roc_auc
 from training.presets import MemberPreset
 from training.schedule import learning_rate
@@ -48,14 +48,23 @@ def train(
     height, width, depth = studies.patches.shape[1:]
     grid = height, width, depth
     encoder = models.patch_encoder(grid, member=member, dtype=preset.dtype)
+    _expect_ct(encoder, studies)
     head = models.training_head(encoder.output_shape[-1])
-    variables = encoder.trainable_variables + head.trainable_variables
+    anatomy = keras.layers.Dense(height * 5, name="anatomy")
+    anatomy.build((None, encoder.output_shape[-1]))
+    served = encoder.trainable_variables + head.trainable_variables
+    variables = served + (anatomy.trainable_variables if preset.anatomy_weight else [])
     optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=5.0)
     optimizer.build(variables)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(
-        patches: tf.Tensor, location: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, valid: tf.Tensor
+        patches: tf.Tensor,
+        location: tf.Tensor,
+        label: tf.Tensor,
+        weight: tf.Tensor,
+        valid: tf.Tensor,
+        known_anatomy: tf.Tensor,
     ) -> tf.Tensor:
         b, k = tf.shape(location)[0], tf.shape(location)[1]
         with tf.GradientTape() as tape:
@@ -63,7 +72,11 @@ def train(
             probability = head([tf.reshape(rows, (b, k, rows.shape[-1])), location], training=True)
             # Plain maximum: after smoothing, one fractured patch among sound ones could not reach 1.
             loss = joint_loss(probability, label, weight, valid, sequence_weight=preset.sequence_weight, smoothed=False)
-        gradients = tape.gradient(loss, variables)
+            total = loss
+            if preset.anatomy_weight:
+                found = tf.reshape(anatomy(rows), (-1, height, 5))
+                total += preset.anatomy_weight * anatomy_loss(found, tf.reshape(known_anatomy, (-1, height, 5)))
+        gradients = tape.gradient(total, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
@@ -72,27 +85,44 @@ def train(
     history: list[tuple[int, float, float]] = []
     losses: list[float] = []
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(sampler.draw)
+        coming = ahead.submit(sampler.draw, severe_only=preset.severe_first > 0)
         for number in range(1, preset.steps + 1):
-            batch, coming = coming.result(), ahead.submit(sampler.draw)
+            batch = coming.result()
+            coming = ahead.submit(sampler.draw, severe_only=number < preset.severe_first * preset.steps)
             optimizer.learning_rate = learning_rate(
                 number - 1, preset.steps, preset.learning_rate, constant=preset.constant_rate
             )
-            losses.append(float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid)))
+            losses.append(
+                float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid, batch.anatomy))
+            )
             if number % preset.evaluate_every == 0 or number == preset.steps:
                 auc = roc_auc(tuning.study_label, scores(encoder, head, tuning))
                 history.append((number, float(np.mean(losses[-preset.evaluate_every :])), auc))
                 if best is None or auc >= best[0]:
-                    best = (auc, number, [v.numpy() for v in variables])
+                    best = (auc, number, [v.numpy() for v in served])
             progress(number, {"loss": float(np.mean(losses[-50:])), "tuning_auc": best[0] if best else float("nan")})
         coming.cancel()
     assert best is not None  # the last step is always evaluated
     auc, number, values = best
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(served, values, strict=True):
         variable.assign(value)
     plain = models.patch_encoder(grid, member=member)
     plain.set_weights(encoder.get_weights())
     return TrainedMember(plain, head, number, auc, history)
+
+
+def _expect_ct(encoder: keras.Model, studies: Studies) -> None:
+    """Start the first convolution as if its input had mean 0 and variance 1.
+
+    Windowed patches are mostly dark: with plain initial weights the first features are a fifth of their
+    due size and learning starts slowly. The graph stays the paper's.
+    """
+    some = studies.patches[:: max(1, len(studies.patches) // 200)].astype(np.float32) / 255
+    mean, spread = float(some.mean()), float(some.std())
+    first = encoder.get_layer("block1_conv1")
+    kernel, bias = first.get_weights()
+    kernel = kernel / spread
+    first.set_weights([kernel, bias - mean * kernel.sum(axis=(0, 1, 2, 3))])
 
 
 def training_form(served: keras.Model) -> keras.Model:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights on disk: one file a network, named like the served model, and ``manifest.json`` beside them."""
 
+import fcntl
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +88,23 @@ def read_manifest(folder: Path = SHIPPED) -> dict[str, Any]:
 
 
 def update_manifest(folder: Path, **entries: Any) -> None:
-    """Merge ``entries`` into the manifest and renew the hashes of the weights files."""
-    manifest = read_manifest(folder) | entries
-    manifest["files"] = {p.name: sha256(p.read_bytes()) for p in sorted(folder.glob("*.weights.h5"))}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    """Replace ``entries`` of the manifest (members one by one) and renew the hashes of the weights files.
+
+    Trainings of several members may share a folder: a lock keeps one from undoing what another wrote.
+    """
+    with _lock_path(folder).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        manifest = read_manifest(folder)
+        for name, entry in entries.items():
+            merge = name == "members" and name in manifest
+            manifest[name] = manifest[name] | entry if merge else entry
+        manifest["files"] = {p.name: sha256(p.read_bytes()) for p in sorted(folder.glob("*.weights.h5"))}
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def _lock_path(folder: Path) -> Path:
+    """Outside the folder: a lock among shipped weights would look like one of them."""
+    return Path(tempfile.gettempdir()) / f"vcf-weights-{sha256(str(folder.resolve()).encode())[:16]}.lock"
 
 
 def sha256(content: bytes) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from training.augment import augment_patches
 from training.presets import MemberPreset
 
+HEIGHT_UNIT_MM = 10.0
+
 
 @dataclass(frozen=True)
 class Studies:
@@ -26,6 +28,10 @@ class Studies:
         (n,) 0 where that is undecided: a part of a fractured vertebra, but not its centre nor half its height.
     grade
         (n,) highest Genant grade in the patch, 0 without a fracture.
+    anatomy
+        (n, H, 5) float16: for each row of a patch, whether the median plane meets a vertebral body there, that body's
+        anterior, middle and posterior height in units of ``HEIGHT_UNIT_MM``, and whether it is fractured; NaN where
+        that is not known. Teaches F_rep what a vertebra is; nothing of it is served.
     starts
         (m + 1,) study i has the patches starts[i] to starts[i + 1].
     name
@@ -37,6 +43,7 @@ class Studies:
     label: NDArray[np.uint8]
     weight: NDArray[np.uint8]
     grade: NDArray[np.uint8]
+    anatomy: NDArray[np.float16]
     starts: NDArray[np.int64]
     name: NDArray[np.str_]
 
@@ -89,6 +96,7 @@ class Batch:
     label: NDArray[np.float32]
     weight: NDArray[np.float32]
     valid: NDArray[np.float32]
+    anatomy: NDArray[np.float32]
 
 
 class Sampler:
@@ -96,45 +104,67 @@ class Sampler:
 
     def __init__(self, studies: Studies, preset: MemberPreset, rng: Generator) -> None:
         self.studies, self.preset, self.rng = studies, preset, rng
-        labels = studies.study_label
+        labels, grades = studies.study_label, studies.study_grade
         self.classes = [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)]
+        self._severe = np.flatnonzero(grades >= 2)
+        self._sound = {name: study for study, name in enumerate(studies.name) if labels[study] == 0}
         if not all(map(len, self.classes)):
             found = [len(c) for c in self.classes]
             raise ValueError(f"{found[1]} positive and {found[0]} negative studies: at least one of each is needed")
 
-    def draw(self) -> Batch:
-        """The next batch."""
+    def draw(self, *, severe_only: bool = False) -> Batch:
+        """The next batch; ``severe_only`` leaves out positive studies without a fracture of grade 2 or 3."""
+        positives = self._severe if severe_only and len(self._severe) else self.classes[1]
         if self.preset.studies_per_step is not None:
             pairs, length = self.preset.studies_per_step // 2, None
         else:
             length = int(self.rng.choice(self.preset.lengths))
             pairs = max(1, self.preset.patches_per_step // length // 2)
-        chosen = [int(self.rng.choice(c)) for c in self.classes for _ in range(pairs)]
-        return self._collate([self._crop(study, length) for study in chosen])
+        runs = []
+        for _ in range(pairs):
+            positive = self._run(int(self.rng.choice(positives)), length)
+            runs += [self._twin_run(positive, length), positive]
+        return self._collate([rows for _, rows in runs])
 
-    def _crop(self, study: int, length: int | None) -> slice:
+    def _twin_run(self, positive: tuple[int, slice], length: int | None) -> tuple[int, slice]:
+        """The same patches of the same patient without the fracture, half of the time; else any negative run.
+
+        Beside its twin, nothing but the fracture tells a positive run from a negative one.
+        """
+        study, rows = positive
+        twin = self._sound.get(self.studies.name[study])
+        if twin is None or self.rng.random() < 0.5:
+            return self._run(int(self.rng.choice(self.classes[0])), length)
+        own, other = self.studies.rows(study), self.studies.rows(twin)
+        count = min(rows.stop - rows.start, other.stop - other.start)
+        start = min(other.start + rows.start - own.start, other.stop - count)
+        return twin, slice(start, start + count)
+
+    def _run(self, study: int, length: int | None) -> tuple[int, slice]:
         """A run of ``length`` patches of the study; of a positive one, a run with a fracture in it."""
         rows = self.studies.rows(study)
         if length is None or rows.stop - rows.start <= length:
-            return rows
+            return study, rows
         first, last = rows.start, rows.stop - length
         fractured = np.flatnonzero(self.studies.label[rows]) + rows.start
         if len(fractured):
             at = int(self.rng.choice(fractured))
             first, last = max(first, at - length + 1), min(last, at)
         start = int(self.rng.integers(first, last + 1))
-        return slice(start, start + length)
+        return study, slice(start, start + length)
 
     def _collate(self, runs: list[slice]) -> Batch:
         s = self.studies
         b, k = len(runs), max(r.stop - r.start for r in runs)
         patches = np.zeros((b, k, *s.patches.shape[1:]), np.float32)
         flat = {name: np.zeros((b, k), np.float32) for name in ("location", "label", "weight", "valid")}
+        anatomy = np.full((b, k, *s.anatomy.shape[1:]), np.nan, np.float32)
         for i, run in enumerate(runs):
             n = run.stop - run.start
             scaled = s.patches[run].astype(np.float32) / 255
             patches[i, :n] = augment_patches(scaled, self.rng, self.preset.augmentation)
             flat["valid"][i, :n] = 1
+            anatomy[i, :n] = s.anatomy[run]
             for name in ("location", "label", "weight"):
                 flat[name][i, :n] = getattr(s, name)[run]
-        return Batch(patches, **flat)
+        return Batch(patches, **flat, anatomy=anatomy)

@@ -15,6 +15,7 @@ from training import canal_images, dataset, detector, member, store
 from training.data.canal import load_canal_slices
 from training.metrics import operating_point, rates, roc_auc
 from training.presets import Preset
+from training.real_studies import load_warped
 from training.studies import Studies
 from vcf.contract import MEMBERS
 from vcf.fetch import cache_folder
@@ -94,10 +95,20 @@ class Training:
             self.studies_cache,
             done=self._stage("training phantoms"),
         )
-        tuning = dataset.load(
-            dataset.tuning_set(preset.tuning_phantoms), self.studies_cache, done=self._stage("tuning phantoms")
+        warped = load_warped(
+            preset.warped,
+            preset.views,
+            self.studies_cache,
+            shared_data=self.shared_data,
+            packages=self.cache,
+            done=self._stage("deformed CTs"),
         )
-        return training, tuning
+        return Studies.joined([training, warped] if warped else [training]), self.load_tuning()
+
+    def load_tuning(self) -> Studies:
+        """Tuning studies."""
+        wanted = dataset.tuning_set(self.preset.member.tuning_phantoms)
+        return dataset.load(wanted, self.studies_cache, done=self._stage("tuning phantoms"))
 
     def train_member(self, name: str, training: Studies, tuning: Studies) -> dict[str, Any]:
         """Train and save one member; its entry of the manifest."""
@@ -123,12 +134,12 @@ class Training:
             "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
             "minutes": round((time.monotonic() - start) / 60, 1),
         }
-        members = store.read_manifest(self.out).get("members", {})
-        store.update_manifest(self.out, members=members | {name: entry})
+        store.update_manifest(self.out, members={name: entry})
         return entry
 
-    def fix_operating_point(self, tuning: Studies) -> dict[str, Any]:
+    def fix_operating_point(self) -> dict[str, Any]:
         """Threshold of the whole ensemble, fixed on tuning studies and stored with the weights."""
+        tuning = self.load_tuning()
         scores, _ = ensemble_scores(self.out, tuning)
         point = operating_point(tuning.study_label, scores, specificity=OPERATING_SPECIFICITY)
         point["tuning_auc"] = roc_auc(tuning.study_label, scores)
@@ -137,14 +148,24 @@ class Training:
         return point
 
     def test(self, patients: int) -> dict[str, Any]:
-        """Figures on held-out phantoms, whose centre line has a detector's errors; an entry of the manifest."""
+        """Figures on held-out phantoms, and on deformed copies of the test patient's CT; an entry of the manifest.
+
+        The centre lines are the true ones with a detector's errors; ``training.evaluate`` runs the whole pipeline.
+        """
         studies = dataset.load(dataset.test_set(patients), self.studies_cache, done=self._stage("test phantoms"))
         scores, plain = ensemble_scores(self.out, studies)
         threshold = store.read_manifest(self.out)["operating_point"]["threshold"]
         figures = study_figures(studies.study_label, studies.study_grade, scores, threshold) | {
             "auc_without_smoothing": roc_auc(studies.study_label, plain)
         }
-        store.update_manifest(self.out, test={"synthetic": figures, "ranges": "held out", "studies": len(studies)})
+        entry: dict[str, Any] = {"synthetic": figures, "ranges": "held out", "studies": len(studies)}
+        warped = load_warped(patients // 5, 1, self.studies_cache, packages=self.cache, use="evaluate")
+        if warped is not None and 0 < warped.study_label.mean() < 1:
+            scores, _ = ensemble_scores(self.out, warped)
+            entry["synthetic, deformed copies of one real CT"] = study_figures(
+                warped.study_label, warped.study_grade, scores, threshold
+            )
+        store.update_manifest(self.out, test=entry)
         return figures
 
 

@@ -17,7 +17,7 @@ from preprocess import centre_line, slices
 from preprocess.patches import extract
 from preprocess.spec import MIN_COVERAGE_MM, PATCH, PatchSpec
 from training.phantom import Vertebra, fractured_in
-from training.studies import Studies
+from training.studies import HEIGHT_UNIT_MM, Studies
 from vcf.errors import StudyRefused
 
 Spacing = tuple[float, float, float]
@@ -89,6 +89,27 @@ def patch_truth(
     return label, weight, grade
 
 
+def patch_anatomy(vertebrae: Sequence[Vertebra], boxes_mm: NDArray[np.floating[Any]], rows: int) -> NDArray[np.float16]:
+    """``Studies.anatomy`` of patches with boxes (k, 6), from a list that leaves out no body between its ends."""
+    anatomy = np.full((len(boxes_mm), rows, 5), np.nan, np.float16)
+    if not vertebrae:
+        return anatomy
+    centre = np.array([v.centre_mm[2] for v in vertebrae])
+    heights = np.array([v.heights_mm for v in vertebrae])
+    grade = np.array([v.grade for v in vertebrae])
+    lowest, highest = min(v.z0_mm for v in vertebrae), max(v.z1_mm for v in vertebrae)
+    share = (np.arange(rows) + 0.5) / rows
+    for patch, low, high in zip(anatomy, boxes_mm[:, 2], boxes_mm[:, 5], strict=True):
+        z = high - share * (high - low)
+        nearest = np.abs(z[:, None] - centre).argmin(1)
+        inside = np.abs(z - centre[nearest]) <= heights[nearest].mean(1) / 2
+        known = (z >= lowest) & (z <= highest)
+        patch[known, 0] = inside[known]
+        patch[known, 1:4] = np.where(inside[:, None], heights[nearest] / HEIGHT_UNIT_MM, np.nan)[known]
+        patch[known, 4] = (inside & (grade[nearest] > 0))[known]
+    return anatomy
+
+
 def view(
     hu: NDArray[np.int16],
     spacing_mm: Spacing,
@@ -100,12 +121,14 @@ def view(
     crop: Crop = Crop(),
     error: DetectorError = DetectorError(),
     spec: PatchSpec = PATCH,
+    complete: bool = False,
     tries: int = 6,
 ) -> Studies | None:
     """One study drawn from a volume with its canal (n, 2) and vertebrae; None where no try was usable.
 
     A field of view that cuts a fractured vertebra so that no patch shows it properly is drawn again: whether
-    such a study is positive is a matter of taste.
+    such a study is positive is a matter of taste. ``complete`` says that ``vertebrae`` leaves out no body between
+    its ends, so that the anatomy of each row is known.
     """
     for _ in range(tries):
         rows = draw_crop(len(hu), spacing_mm[0], rng, crop)
@@ -125,6 +148,7 @@ def view(
             label,
             weight,
             grade,
+            patch_anatomy(moved if complete else [], tiles.boxes_mm, spec.grid[0]),
             np.array([0, len(label)], np.int64),
             np.array([name]),
         )

@@ -50,6 +50,18 @@ def test_smoothing_is_the_served_one() -> None:
     np.testing.assert_allclose(found, aggregate.smooth(p), atol=1e-6)
 
 
+def test_anatomy_loss_counts_known_rows_only() -> None:
+    truth = np.full((1, 3, 5), np.nan, np.float32)
+    truth[0, 0] = [1, 2.0, 2.1, 2.2, 0]
+    truth[0, 1, [0, 4]] = 0  # a disc: no heights
+    found = np.zeros((1, 3, 5), np.float32)
+    found[0, 0, 1:4] = [2.5, 2.1, 2.2]
+    expected = 2 * np.log(2) + 0.5  # two undecided flags, and one height 0.5 off over its one known row
+    assert float(losses.anatomy_loss(found, truth)) == pytest.approx(expected, rel=1e-5)
+    found[0, 2] = 99  # unknown row
+    assert float(losses.anatomy_loss(found, truth)) == pytest.approx(expected, rel=1e-5)
+
+
 def _head_of(where: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The head that states exactly the targets: logits of the offsets, confident at one anchor, silent elsewhere."""
     head = np.zeros((len(where), DETECTOR.grid, DETECTOR.grid, len(DETECTOR.anchors_mm), 5), np.float32)

@@ -23,6 +23,7 @@ def studies(lengths: tuple[int, ...] = (5, 2, 4), fractured: dict[int, list[int]
         label,
         np.ones(n, np.uint8),
         2 * label,
+        np.full((n, 8, 5), np.nan, np.float16),
         starts.astype(np.int64),
         np.array([f"s{i}" for i in range(len(lengths))]),
     )
@@ -50,7 +51,7 @@ def test_batches_hold_both_classes_equally_and_show_the_fracture() -> None:
         batch = sampler.draw()
         assert batch.patches.shape == (4, 3, 8, 8, 8)
         per_study = (batch.label * batch.valid).max(1)
-        assert per_study.tolist() == [0, 0, 1, 1]
+        assert per_study.tolist() == [0, 1, 0, 1]
 
 
 def test_a_run_is_contiguous_and_padded_at_the_feet() -> None:
@@ -79,3 +80,25 @@ def test_fixed_number_of_whole_studies() -> None:
 def test_one_class_alone_is_refused() -> None:
     with pytest.raises(ValueError, match="0 positive and 3 negative"):
         Sampler(studies(fractured={}), UNCHANGED, np.random.default_rng(0))
+
+
+def test_twins_meet_in_a_batch_at_the_same_patches() -> None:
+    data = replace(studies((6, 6, 6), {0: [4]}), name=np.array(["p", "p", "q"]))
+    sampler = Sampler(data, UNCHANGED, np.random.default_rng(4))
+    met = 0
+    for _ in range(40):
+        first = np.rint(sampler.draw().patches[:, 0, 0, 0, 0] * 255).astype(int)
+        for negative, positive in zip(first[::2], first[1::2], strict=True):
+            assert 2 <= positive <= 3
+            met += negative == positive + 6
+    assert 20 <= met <= 60  # half of 80 pairs, and sometimes by chance
+
+
+def test_severe_fractures_can_come_first() -> None:
+    data = studies((3, 3, 3), {0: [1], 1: [1]})
+    data = replace(data, grade=np.where(np.arange(9) == 1, 1, data.grade).astype(np.uint8))
+    sampler = Sampler(data, UNCHANGED, np.random.default_rng(5))
+    firsts = {
+        round(float(p) * 255) for _ in range(15) for p in sampler.draw(severe_only=True).patches[1::2, 0, 0, 0, 0]
+    }
+    assert firsts == {3}  # study 1, of grade 2; study 0 has grade 1

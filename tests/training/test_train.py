@@ -24,6 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VCF_CACHE", str(folder / "cache"))
         patch.setattr(train, "load_canal_slices", lambda *_: [])  # no download
+        patch.setattr(train, "load_warped", lambda *_, **__: None)
         assert main(["train", "all", "--preset", "tiny", "--out", str(folder / "w"), "--test", "2"]) == 0
     return folder
 

@@ -4,7 +4,8 @@ import pytest
 
 from training.phantom import Phantom, nominal, render, sample
 from training.phantom.fracture import Fracture
-from training.views import Crop, DetectorError, draw_crop, patch_truth, seen_line, view
+from training.studies import HEIGHT_UNIT_MM
+from training.views import Crop, DetectorError, draw_crop, patch_anatomy, patch_truth, seen_line, view
 
 EXACT = DetectorError(scatter_mm=0, drift_mm=0, missed=0)
 WHOLE = Crop(whole_share=1.0)
@@ -104,3 +105,24 @@ def test_twins_differ_by_the_fracture_alone() -> None:
     healthy, ill = (sample(3, fracture_probability=p) for p in (0.0, 1.0))
     assert ill.without_fractures() == healthy
     assert any(v.fracture for v in ill.vertebrae)
+
+
+def test_anatomy_of_rows_follows_the_vertebrae(phantom: Phantom) -> None:
+    (l1,) = [v for v in phantom.vertebrae if v.level == "L1"]
+    (l2,) = [v for v in phantom.vertebrae if v.level == "L2"]
+    patch = np.array([[0, 0, l1.centre_mm[2] - 24, 1, 1, l1.centre_mm[2] + 24]])
+    (rows,) = patch_anatomy(phantom.vertebrae, patch, 32).astype(float)
+    at = int((24 - 0.01) / 48 * 32)
+    np.testing.assert_allclose(rows[at], [1, *np.array(l1.heights_mm) / HEIGHT_UNIT_MM, 1], rtol=2e-3)
+    assert rows[:, 4].sum() * 48 / 32 == pytest.approx(np.mean(l1.heights_mm), abs=1.6)
+    disc = (l1.centre_mm[2] - np.mean(l1.heights_mm) / 2 + l2.centre_mm[2] + np.mean(l2.heights_mm) / 2) / 2
+    in_disc = rows[int((l1.centre_mm[2] + 24 - disc) / 48 * 32)]
+    assert in_disc[0] == in_disc[4] == 0
+    assert np.isnan(in_disc[1:4]).all()
+
+
+def test_anatomy_is_unknown_beyond_the_known_bodies(phantom: Phantom) -> None:
+    top = max(v.z1_mm for v in phantom.vertebrae)
+    patch = np.array([[0, 0, top + 1, 1, 1, top + 49]])
+    assert np.isnan(patch_anatomy(phantom.vertebrae, patch, 32)).all()
+    assert np.isnan(patch_anatomy([], patch, 32)).all()

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vcf.contract import MEMBERS
+
 if TYPE_CHECKING:
     from training.train import Progress
 
-WHAT = ("detector", "members", "all")
+WHAT = ("detector", "members", "threshold", "all")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,10 +21,16 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train the networks",
-        description="Train the detector, the members of the ensemble or all. Members learn from synthetic fractures.",
+        description="Train the detector and the members, and fix the threshold. All fractures are synthetic.",
         epilog="Afterwards `vcf export onnx --weights DIR` writes what the server loads.",
     )
-    parser.add_argument("what", choices=WHAT, help="detector, members a, b and c with their threshold, or all")
+    parser.add_argument("what", choices=WHAT, help="all is the first three, in this order")
+    parser.add_argument(
+        "--member",
+        action="append",
+        choices=MEMBERS,
+        help="train only this member, so that several machines or processes can share the work",
+    )
     parser.add_argument("--preset", choices=("cpu", "paper", "tiny"), default="cpu", help="default %(default)s")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of weights and manifest.json")
     parser.add_argument(
@@ -44,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.presets import PRESETS
     from training.train import Training
-    from vcf.contract import MEMBERS
 
     with bars() as progress:
         training = Training(PRESETS[args.preset], args.out, args.seed, args.data, progress=progress)
@@ -52,11 +59,12 @@ def run(args: argparse.Namespace) -> int:
             print_figures("detector", training.train_detector()["figures"]["synthetic"])
         if args.what in ("members", "all"):
             studies, tuning = training.load_studies()
-            for name in MEMBERS:
+            for name in args.member or MEMBERS:
                 print_figures(f"member {name}", training.train_member(name, studies, tuning)["figures"]["synthetic"])
-            print_figures("ensemble, tuning", training.fix_operating_point(tuning))
-            if args.test:
-                print_figures("ensemble, held-out", training.test(args.test))
+        if args.what in ("threshold", "all"):
+            print_figures("ensemble, tuning", training.fix_operating_point())
+        if args.test:
+            print_figures("ensemble, held-out", training.test(args.test))
     return 0
 
 
