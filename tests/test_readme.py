@@ -88,7 +88,7 @@ def test_every_subcommand_is_in_the_table() -> None:
     assert rows == {name: command.help for name, command in COMMANDS.items()}
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:\]\(|src=\")([^)\"]+)", README))))
 def test_link(target: str) -> None:
     if target.startswith("#"):
         headings = {re.sub(r"\W+", "-", h.lower()).strip("-") for h in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
