@@ -2,120 +2,199 @@
 """ONNX → TensorRT plan, on the machine and GPU that will serve it.
 
 A plan runs only under the TensorRT version and on the GPU architecture that built it, so plans are never shipped.
-Networks are strongly typed (the only kind from TensorRT 11 on): precision is what the ONNX graph says.
+Networks are strongly typed (the only kind from TensorRT 11 on): precision is what the ONNX graph says, and
+``export/precision.py`` writes it there. TensorRT for RTX has the same API under another name, with one call more: it
+builds for GPUs that are not there. ``make test-tensorrt`` drives this module through it.
+
+API: https://docs.nvidia.com/deeplearning/tensorrt/latest/_static/python-api/
 """
 
 import importlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from preprocess.spec import MAX_PATCHES
-from vcf.contract import FEATURE_ROWS, FEATURES, FLIPS, LOCATION, NETWORKS, SPINAL_CORD_DETECTOR, Model
+from export.passport import record_plan
+from export.profiles import Profile, Shape, profiles
+from vcf.contract import ENCODERS, NETWORKS, Model
 from vcf.errors import SetupError
+from vcf.serve.passport import ONNX, PLAN, Host, this_host
 
-TYPICAL_PATCHES = 9
-"""T1–L5 is about 420 mm: nine patches of 48 mm."""
-TYPICAL_SLICES = 16
-"""A scan of 450 mm, one slice every 30 mm, and the last."""
-Shape = tuple[int, ...]
+PRECISIONS = ("fp32", "fp16", "int8")
+CONTAINER = "inside NVIDIA's Triton or TensorRT container (`docker-compose run --rm plans`)"
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Smallest, most likely and largest shape of one input."""
+def source(folder: Path, network: Model, precision: str) -> Path:
+    """The graph that a plan of this precision is built from.
 
-    least: Shape
-    best: Shape
-    most: Shape
-
-
-def profiles(network: Model) -> dict[str, Profile]:
-    """Optimisation profile of every input, from the contract's batching."""
-    if not network.max_batch_size:
-        flips = len(FLIPS)
-        counts = (1, TYPICAL_PATCHES, MAX_PATCHES)
-        return {
-            FEATURE_ROWS.name: Profile(*((flips * k, FEATURES) for k in counts)),
-            LOCATION.name: Profile(*((k,) for k in counts)),
-        }
-    (tensor,) = network.inputs
-    typical = TYPICAL_SLICES if network is SPINAL_CORD_DETECTOR else TYPICAL_PATCHES * len(FLIPS)
-    return {tensor.name: Profile(*((n, *tensor.shape) for n in (1, typical, network.max_batch_size)))}
+    Only encoders are ever reduced: a box of the detector that moves moves every patch, and heads take no time.
+    """
+    reduced = network in ENCODERS and precision != PRECISIONS[0]
+    return folder / (f"model.{precision}.onnx" if reduced else ONNX)
 
 
-def trtexec_commands(repository: Path) -> list[str]:
+def trtexec_commands(
+    repository: Path, *, precision: str = PRECISIONS[0], timing_cache: Path | None = None
+) -> list[str]:
     """One ``trtexec`` line a network that builds the same plan."""
 
     def spelt(shapes: Mapping[str, Shape]) -> str:
         return ",".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
     lines = []
-    for network, onnx, plan in _files(repository):
+    for network, onnx, plan in _files(repository, precision, NETWORKS):
         wanted = profiles(network)
         lines.append(
-            f"trtexec --onnx={onnx} --saveEngine={plan} --stronglyTyped"
+            f"trtexec --onnx={onnx} --saveEngine={plan} --stronglyTyped --noTF32 --skipInference"
             f" --minShapes={spelt({n: p.least for n, p in wanted.items()})}"
             f" --optShapes={spelt({n: p.best for n, p in wanted.items()})}"
             f" --maxShapes={spelt({n: p.most for n, p in wanted.items()})}"
+            + (f" --timingCacheFile={timing_cache}" if timing_cache else "")
         )
     return lines
 
 
-def build_plans(repository: Path, *, timing_cache: Path | None = None, module: str = "tensorrt") -> Iterator[Path]:
-    """Build ``model.plan`` beside every ``model.onnx``; yields each path when it is written.
+def record_plans(repository: Path, *, precision: str = PRECISIONS[0], host: Host | None = None) -> list[Path]:
+    """Write the passports of plans that ``trtexec`` has just built on this machine; their paths."""
+    host = host or this_host()
+    plans = []
+    for network, _, plan in _files(repository, precision, NETWORKS):
+        if not plan.is_file():
+            raise SetupError(f"no {network.name}/1/{PLAN} in {repository}: run the commands of --trtexec first")
+        record_plan(plan, host, _precision_of(network, precision), _plain(profiles(network)))
+        plans.append(plan)
+    return plans
+
+
+def build_plans(
+    repository: Path,
+    *,
+    precision: str = PRECISIONS[0],
+    timing_cache: Path | None = None,
+    module: str = "tensorrt",
+    only: Collection[str] = (),
+    host: Host | None = None,
+) -> Iterator[Path]:
+    """Build ``model.plan`` with its passport beside every ``model.onnx``; yields each path when it is written.
 
     Args:
         repository: model repository that holds every network's ``model.onnx``.
+        precision: fp32, or what ``export/precision.py`` has written: fp16, int8.
         timing_cache: kernel timings of earlier builds; read if it exists, written after each plan.
         module: Python module with TensorRT's API.
+        only: names of the networks to build; all if empty.
 
     Raises:
         SetupError: TensorRT is not installed, a network's file is missing, or TensorRT refuses a graph.
     """
-    try:
-        trt: Any = importlib.import_module(module)
-    except ImportError:
-        raise SetupError(
-            f"Python module {module} is not installed: build plans on a GPU host, inside NVIDIA's Triton or TensorRT "
-            "container, or print the trtexec commands with `vcf export tensorrt --trtexec`"
-        ) from None
-    for network, onnx, plan in _files(repository):
-        content = _build(trt, onnx, profiles(network), timing_cache)
+    trt = load_api(module)
+    host = host or this_host()
+    host = Host(host.gpu, host.tensorrt or getattr(trt, "__version__", None), host.cuda)
+    wanted = [network for network in NETWORKS if not only or network.name in only]
+    for network, onnx, plan in _files(repository, precision, wanted):
+        content = build(trt, onnx, profiles(network), timing_cache=timing_cache)
         fresh = plan.with_suffix(".plan.part")
         fresh.write_bytes(content)
         fresh.replace(plan)
+        record_plan(plan, host, _precision_of(network, precision), _plain(profiles(network)))
         yield plan
 
 
-def _files(repository: Path) -> Iterator[tuple[Model, Path, Path]]:
-    for network in NETWORKS:
-        onnx = repository / network.name / "1" / "model.onnx"
-        if not onnx.is_file():
-            raise SetupError(f"no {network.name}/1/model.onnx in {repository}: run `vcf export onnx` first")
-        yield network, onnx, onnx.with_name("model.plan")
+def load_api(module: str = "tensorrt") -> Any:
+    """TensorRT's Python module."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise SetupError(
+            f"Python module {module} is not installed: build plans on a GPU host, {CONTAINER}, or print the trtexec "
+            "commands with `vcf export plan --trtexec`"
+        ) from None
 
 
-def _build(trt: Any, onnx: Path, wanted: Mapping[str, Profile], timing_cache: Path | None) -> bytes:
+def unsupported(trt: Any, operators: Collection[str]) -> list[str]:
+    """Those of ONNX's operators that the parser does not know at all, by name."""
+    logger = trt.Logger(trt.Logger.ERROR)
+    parser = trt.OnnxParser(trt.Builder(logger).create_network(_strongly_typed(trt)), logger)
+    return sorted(name for name in set(operators) if not parser.supports_operator(name))
+
+
+def build(
+    trt: Any,
+    onnx: Path,
+    wanted: Mapping[str, Profile],
+    *,
+    timing_cache: Path | None = None,
+    compute_capability: str | None = None,
+) -> bytes:
+    """One serialised engine.
+
+    Args:
+        trt: module with TensorRT's API.
+        compute_capability: TensorRT for RTX alone: a member of its ``ComputeCapability``, for a GPU that need not be
+            there. Otherwise the engine is for the GPU of this machine.
+
+    Raises:
+        SetupError: with the operators that are at fault, or that no engine came out.
+    """
+    name = onnx.parent.parent.name
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    network = builder.create_network(_strongly_typed(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(onnx)):
-        reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
-        raise SetupError(f"TensorRT cannot parse {onnx.parent.parent.name}: {reasons}")
+        errors = [parser.get_error(i) for i in range(parser.num_errors)]
+        raise SetupError(f"TensorRT cannot parse {name}/1/{onnx.name}: {'; '.join(map(_reason, errors))}")
     config = builder.create_builder_config()
+    # On by default, and worth three decimal places of every product.
+    config.clear_flag(trt.BuilderFlag.TF32)
     profile = builder.create_optimization_profile()
-    for name, shapes in wanted.items():
-        profile.set_shape(name, shapes.least, shapes.best, shapes.most)
+    for tensor, shapes in wanted.items():
+        profile.set_shape(tensor, shapes.least, shapes.best, shapes.most)
     config.add_optimization_profile(profile)
+    if compute_capability is not None:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(trt.ComputeCapability, compute_capability), 0)
     if timing_cache is not None:
         cache = config.create_timing_cache(timing_cache.read_bytes() if timing_cache.is_file() else b"")
         config.set_timing_cache(cache, ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise SetupError(f"TensorRT built no plan of {onnx.parent.parent.name}: its log above says why")
+        raise SetupError(f"TensorRT built no plan of {name}/1/{onnx.name}: its log above says why")
     if timing_cache is not None:
         timing_cache.write_bytes(bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
+
+
+def _strongly_typed(trt: Any) -> int:
+    """From TensorRT 11 on every network is, and the flag may go: absent, nothing need be said."""
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _reason(error: Any) -> str:
+    """What the parser says of one node; older parsers know neither its operator nor its name."""
+    operator = getattr(error, "node_operator", str)()
+    return f"operator {operator}: {error.desc()}" if operator else str(error.desc())
+
+
+def _precision_of(network: Model, precision: str) -> str:
+    return precision if network in ENCODERS else PRECISIONS[0]
+
+
+def _plain(wanted: Mapping[str, Profile]) -> dict[str, Any]:
+    return {name: profile.plain() for name, profile in wanted.items()}
+
+
+def _files(repository: Path, precision: str, networks: Collection[Model]) -> Iterator[tuple[Model, Path, Path]]:
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {precision!r}")
+    for network in networks:
+        folder = repository / network.name / "1"
+        if not (folder / ONNX).is_file():
+            raise SetupError(f"no {network.name}/1/{ONNX} in {repository}: run `vcf export onnx` first")
+        onnx = source(folder, network, precision)
+        if not onnx.is_file():
+            raise SetupError(
+                f"no {network.name}/1/{onnx.name} in {repository}: run `vcf export precision --to {precision}` first"
+            )
+        yield network, onnx, folder / PLAN

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from vcf.errors import ServerFailed, SetupError
+from vcf.serve.stale import POLICIES
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,7 +30,14 @@ def add_parser(subparsers: Any) -> None:
         "--config",
         default="cpu",
         metavar="NAME",
-        help="which configuration of the models: cpu, onnxruntime or gpu (default %(default)s)",
+        help="which configuration of the models: cpu, cpu-bf16, cpu-int8, onnxruntime or gpu (default %(default)s)",
+    )
+    parser.add_argument(
+        "--on-stale-plan",
+        choices=POLICIES,
+        default=POLICIES[0],
+        help="what to do with a TensorRT plan that does not fit this GPU or these weights: refuse to start (default), "
+        "rebuild it, or serve the ONNX files instead",
     )
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="where the server's log is appended")
     parser.add_argument(
@@ -41,10 +49,16 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from vcf.serve.server import ROOT, TritonServer
+    from vcf.serve.stale import settle
 
+    repository = args.repository or ROOT / "model_repository"
+    try:
+        config_name = settle(repository, args.config, args.on_stale_plan, say=_warn)
+    except SetupError as error:
+        raise ServerFailed(str(error)) from None
     server = TritonServer(
-        args.repository or ROOT / "model_repository",
-        config_name=args.config,
+        repository,
+        config_name=config_name,
         host=args.host,
         grpc_port=args.grpc_port,
         http_port=args.http_port,
@@ -67,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     except SetupError as error:
         raise ServerFailed(str(error)) from None
+
+
+def _warn(sentence: str) -> None:
+    print(f"vcf: {sentence}", file=sys.stderr, flush=True)
 
 
 def _show(loaded: int, models: int) -> None:

@@ -46,6 +46,17 @@ def check(repository: Path, config_name: str, backends: Collection[str]) -> list
     return models
 
 
+def network_files(repository: Path, config_name: str) -> dict[str, str]:
+    """File that each network is served from, by network; models that have no file of their own are left out."""
+    files = {}
+    for folder in sorted(repository.iterdir()):
+        if folder.is_dir() and folder.name[0] != ".":
+            name = _field(_config_text(folder, config_name), "default_model_filename")
+            if name:
+                files[folder.name] = name
+    return files
+
+
 def _config_text(model: Path, config_name: str) -> str:
     named = model / "configs" / f"{config_name}.pbtxt"
     for config in (named, model / "config.pbtxt"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vcf.errors import SetupError
-from vcf.serve import guard, repository, wheel
+from vcf.serve import guard, passport, repository, wheel
 from vcf.serve.backend_directory import assemble
 from vcf.serve.log import ServerLog
 
@@ -113,6 +113,7 @@ class TritonServer:
         found = wheel.find()
         python_based = {model.parent.name for model in self.backends.glob("*/model.py")}
         names = repository.check(self.models, self.config_name, {*wheel.BACKENDS, *python_based})
+        passport.check(self.models, repository.network_files(self.models, self.config_name))
         folder = Path(tempfile.mkdtemp(prefix=f"vcf-serve-{os.getpid()}-"))
         shm_prefix = f"vcf-{os.getpid()}-{secrets.token_hex(4)}-"
         with ExitStack() as undo:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reduced precision written into the ONNX graph, for TensorRT: fp16, and int8 as quantise/dequantise pairs.
+
+Networks in TensorRT are strongly typed, so a plan is as precise as its graph says. Tensors that enter and leave stay
+float32: the contract does not change with the precision.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from export.passport import record_derived
+from export.tensorrt import source
+from vcf.contract import ENCODERS, PATCHES
+from vcf.errors import SetupError
+from vcf.serve.passport import ONNX
+
+CALIBRATION_BATCH = 16
+
+
+def write_reduced(repository: Path, precision: str, calibration: NDArray[np.float32] | None = None) -> Iterator[Path]:
+    """Write ``model.fp16.onnx`` or ``model.int8.onnx`` with its passport beside each encoder's ``model.onnx``.
+
+    Args:
+        calibration: patches (n, H, W, Z, 1) of real CTs, needed for int8.
+
+    Raises:
+        SetupError: a network's file is missing, or int8 is asked for without calibration data.
+    """
+    for network in ENCODERS:
+        folder = repository / network.name / "1"
+        graph = folder / ONNX
+        if not graph.is_file():
+            raise SetupError(f"no {network.name}/1/{ONNX} in {repository}: run `vcf export onnx` first")
+        if precision == "fp16":
+            reduced = to_fp16(onnx.load(graph))
+        elif calibration is None or not len(calibration):
+            raise SetupError("int8 needs patches of real CTs to calibrate with, and there are none")
+        else:
+            reduced = to_int8(onnx.load(graph), calibration)
+        path = source(folder, network, precision)
+        path.write_bytes(reduced.SerializeToString(deterministic=True))
+        record_derived(
+            path, precision=precision, **({"calibration_patches": len(calibration)} if precision == "int8" else {})
+        )  # type: ignore[arg-type]
+        yield path
+
+
+def to_fp16(network: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights and arithmetic in half precision, inputs and outputs in float32."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(network, keep_io_types=True)
+
+
+def to_int8(network: onnx.ModelProto, calibration: NDArray[np.float32]) -> onnx.ModelProto:
+    """Convolutions on int8: symmetric, one scale a filter and one a tensor, biases in float32 (all TensorRT takes)."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    with tempfile.TemporaryDirectory(prefix="vcf-int8-") as folder:
+        before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
+        onnx.save(network, before)
+        quantize_static(
+            before,
+            after,
+            _reader(calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+        return onnx.load(after)
+
+
+def _reader(patches: NDArray[np.float32]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Batches(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            parts = np.array_split(patches, max(1, len(patches) // CALIBRATION_BATCH))
+            self.batches = iter([{PATCHES.name: part} for part in parts])
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            return next(self.batches, None)
+
+    return Batches()

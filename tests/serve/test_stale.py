@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans that do not fit: refused, built anew or left for ONNX, as the operator chose."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from export import tensorrt
+from export.passport import record_plan
+from tests.export.fake_tensorrt import FakeTensorRT
+from vcf.cli import main
+from vcf.contract import NETWORKS
+from vcf.errors import SetupError
+from vcf.serve import passport, repository
+from vcf.serve.passport import Gpu, Host
+from vcf.serve.stale import POLICIES, settle
+
+ROOT = Path(__file__).resolve().parents[2]
+A10, H200 = Host(Gpu("NVIDIA A10", "8.6"), "10.9.0", None), Host(Gpu("NVIDIA H200", "9.0"), "10.9.0", None)
+NO_GPU = Host(None, None, None)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Every network with an ONNX file and a plan that was built on an A10."""
+    for network in NETWORKS:
+        folder = tmp_path / network.name
+        (folder / "1").mkdir(parents=True)
+        (folder / "config.pbtxt").write_text('backend: "tensorrt"\ndefault_model_filename: "model.plan"\n')
+        (folder / "1" / "model.onnx").write_bytes(b"graph")
+        (folder / "1" / "model.plan").write_bytes(b"plan")
+        record_plan(folder / "1" / "model.plan", A10, "fp32", {})
+    return tmp_path
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_plans_that_fit_are_served(models: Path, policy: str) -> None:
+    assert settle(models, "gpu", policy, host=A10) == "gpu"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_forms_without_plans_are_left_alone(models: Path, policy: str) -> None:
+    assert settle(models, "cpu", policy, host=NO_GPU) == "cpu"
+
+
+def test_refused_with_the_fix_and_the_choices(models: Path) -> None:
+    with pytest.raises(
+        SetupError,
+        match=r"model\.plan was built on NVIDIA A10 .*, this machine has NVIDIA H200 .*: run `vcf export plan` on this "
+        r"machine, or start with --on-stale-plan rebuild or onnx$",
+    ):
+        settle(models, "gpu", host=H200)
+
+
+@pytest.mark.parametrize("host", [H200, NO_GPU])
+def test_onnx_is_served_instead(models: Path, host: Host) -> None:
+    said: list[str] = []
+    assert settle(models, "gpu", "onnx", host=host, say=said.append) == "cpu"
+    assert len(said) == 1 and said[0].endswith("serving the ONNX files instead, with the configuration 'cpu'")
+
+
+def test_only_the_plans_at_fault_are_rebuilt(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt.importlib, "import_module", lambda name: FakeTensorRT(plan=b"new"))
+    retrained = models / "patch_encoder_b" / "1" / "model.onnx"
+    retrained.write_bytes(b"other weights")
+    said: list[str] = []
+    assert settle(models, "gpu", "rebuild", host=A10, say=said.append) == "gpu"
+    assert said == ["built patch_encoder_b/1/model.plan anew"]
+    assert retrained.with_name("model.plan").read_bytes() == b"new"
+    assert passport.problems(models, repository.network_files(models, "gpu"), host=A10) == {}
+
+
+def test_nothing_is_rebuilt_without_a_gpu(models: Path) -> None:
+    with pytest.raises(SetupError, match="needs an NVIDIA GPU and this machine shows none"):
+        settle(models, "gpu", "rebuild", host=NO_GPU)
+
+
+def test_rebuilding_without_tensorrt_says_so(models: Path) -> None:
+    with pytest.raises(SetupError, match="no_such_tensorrt is not installed"):
+        settle(models, "gpu", "rebuild", host=H200, module="no_such_tensorrt")
+
+
+def start(models: Path, policy: str, *command: str) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-m", "vcf.serve.stale", str(models), policy, "--", *command]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, env={"PATH": "/nowhere"})
+
+
+def test_container_entry_becomes_the_server_on_the_onnx_files(models: Path) -> None:
+    done = start(models, "onnx", "/bin/echo", "tritonserver", "--model-repository=/models")
+    assert done.stdout == "tritonserver --model-repository=/models --model-config-name=onnxruntime\n", done.stderr
+    assert done.returncode == 0
+
+
+def test_container_entry_refuses_in_one_sentence(models: Path) -> None:
+    done = start(models, "refuse", "/bin/echo", "started")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("vcf: ") and done.stderr.count("\n") == 1
+    assert start(models, "perhaps", "/bin/echo", "started").returncode == 64
+
+
+def test_vcf_serve_refuses_a_stale_plan(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (models / "patch_encoder_a" / "1" / "model.plan").write_bytes(b"other")
+    assert main(["serve", "--repository", str(models), "--config", "gpu"]) == 3
+    assert "patch_encoder_a/1/model.plan is not the file that its passport describes" in capsys.readouterr().err
