@@ -37,17 +37,17 @@ def write_reduced(repository: Path, precision: str, calibration: NDArray[np.floa
         graph = folder / ONNX
         if not graph.is_file():
             raise SetupError(f"no {network.name}/1/{ONNX} in {repository}: run `vcf export onnx` first")
+        known: dict[str, int] = {}
         if precision == "fp16":
             reduced = to_fp16(onnx.load(graph))
         elif calibration is None or not len(calibration):
             raise SetupError("int8 needs patches of real CTs to calibrate with, and there are none")
         else:
             reduced = to_int8(onnx.load(graph), calibration)
+            known["calibration_patches"] = len(calibration)
         path = source(folder, network, precision)
         path.write_bytes(reduced.SerializeToString(deterministic=True))
-        record_derived(
-            path, precision=precision, **({"calibration_patches": len(calibration)} if precision == "int8" else {})
-        )  # type: ignore[arg-type]
+        record_derived(path, precision=precision, **known)
         yield path
 
 

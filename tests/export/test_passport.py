@@ -73,7 +73,7 @@ def test_foreign_plan(folder: Path, host: Host, words: tuple[str, ...]) -> None:
     found = sentence(folder, host=host)
     assert found is not None and all(word in found for word in words)
     assert found.endswith("run `vcf export plan` on this machine")
-    with pytest.raises(SetupError, match="this machine has|this is TensorRT"):
+    with pytest.raises(SetupError, match=r"this machine has|this is TensorRT"):
         passport.check(folder.parents[1], {NETWORK: "model.plan"}, host=host)
 
 

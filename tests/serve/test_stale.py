@@ -100,7 +100,9 @@ def test_container_entry_refuses_in_one_sentence(models: Path) -> None:
     assert start(models, "perhaps", "/bin/echo", "started").returncode == 64
 
 
-def test_vcf_serve_refuses_a_stale_plan(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (models / "patch_encoder_a" / "1" / "model.plan").write_bytes(b"other")
+def test_vcf_serve_refuses_plans_on_a_machine_without_gpu(
+    models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
     assert main(["serve", "--repository", str(models), "--config", "gpu"]) == 3
-    assert "patch_encoder_a/1/model.plan is not the file that its passport describes" in capsys.readouterr().err
+    assert "model.plan needs an NVIDIA GPU and this machine shows none" in capsys.readouterr().err
