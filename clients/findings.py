@@ -91,6 +91,8 @@ class Findings:
         Wall time of each stage, in the order in which they ran.
     midsagittal
         For the report; no part of the JSON.
+    wire, bytes_sent
+        How the study got to the server, and the size of all messages to it.
     """
 
     series_id: str
@@ -104,6 +106,8 @@ class Findings:
     timings_ms: dict[str, float]
     midsagittal: Midsagittal = field(repr=False, compare=False)
     notice: str = NOTICE
+    wire: str = "volume"
+    bytes_sent: int = 0
 
     @property
     def positive(self) -> bool:
@@ -142,6 +146,8 @@ class Findings:
                 "networks": list(self.model.networks),
                 "hash": self.model.hash,
             },
+            "wire": self.wire,
+            "bytes_sent": self.bytes_sent,
             "timings_ms": {stage: round(ms, 2) for stage, ms in self.timings_ms.items()},
         }
 

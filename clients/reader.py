@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any input to a study: the one entry of all readers."""
+"""Any input to a study: the entry of all readers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 from clients.acceptance import AGE_POLICIES
 from clients.dicom.files import read_start
 from clients.dicom.privacy import quiet
 from clients.study import Study
 from vcf.errors import Code, StudyRefused
+
+_Read = TypeVar("_Read")
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
@@ -40,12 +43,34 @@ def read_study(
     StudyRefused
         Whatever is wrong with the input. Its text never quotes an element, a UID or a path.
     """
+    return _quietly(age_policy, lambda: _read(Path(path), age_policy, progress, workers))
+
+
+def read_files(files: Sequence[bytes], *, age_policy: str = "warn", workers: int | None = None) -> tuple[Study, str]:
+    """Read and check DICOM files that are in memory, in any order.
+
+    Returns
+    -------
+    tuple
+        The study, and the Series Instance UID of the series taken: for the caller alone, who knows it already.
+
+    Raises
+    ------
+    StudyRefused
+        As `read_study` does.
+    """
+    from clients.dicom.read import read_dicom_files
+
+    return _quietly(age_policy, lambda: read_dicom_files(files, age_policy, workers))
+
+
+def _quietly(age_policy: str, read: Callable[[], _Read]) -> _Read:
     if age_policy not in AGE_POLICIES:
         raise ValueError(f"age_policy is {age_policy!r}; {' or '.join(AGE_POLICIES)} is accepted")
     refusal: StudyRefused
     with quiet():
         try:
-            return _read(Path(path), age_policy, progress, workers)
+            return read()
         except StudyRefused as found:
             refusal = found
     # Raised anew: the first one's context may hold a library's error, which quotes the file.

@@ -19,13 +19,16 @@ JSON_NAME, PICTURE_NAME, PAGE_NAME = "findings.json", "midsagittal.png", "report
 STAGES: dict[str, str] = {
     "read": "Read and check the images",
     "prepare": "Build the request",
+    "scout": "Find the spinal canal, and the way there and back",
     "wire": "Network, and waiting for the server",
     **dict(
         zip(
             contract.STAGES,
             (
+                "Read and check the images on the server",
                 "Pick axial slices",
                 "Find the spinal canal",
+                "Fit the centre line",
                 "Reconstruct the spine and cut patches",
                 "Score the patches",
                 "Combine the scores",

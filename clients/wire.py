@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One inference request to Triton over gRPC, with the volume copied once into the message.
+"""Requests to Triton over gRPC, with what is large copied once into the message, or not at all.
 
 The KServe v2 message is written in two parts: protobuf serialises everything but the tensors' bytes, and these are
 appended to it as the repeated field that they are. ``tritonclient.grpc.InferInput`` copies a volume into bytes, into
@@ -8,7 +8,7 @@ a message and into the serialised message in turn, which takes longer than the n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import numpy as np
@@ -23,13 +23,24 @@ Arrays = Mapping[str, NDArray[Any]]
 MAX_MESSAGE_BYTES = 2**31 - 1
 """The hard end of a protobuf message, and so of a study sent this way."""
 
+_LENGTH_BYTES = 4
+"""Before each element of a BYTES tensor (KServe v2, *raw tensor contents*)."""
 _HEAD_BYTES = 4096
 """Ample room for names, shapes and lengths."""
 _SERVICE = kserve.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _RAW_INPUT_TAG = bytes([kserve.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
 """Field number and wire type 2, length-delimited (Protocol Buffers encoding, *Message Structure*)."""
-_NUMPY: dict[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "INT16": np.dtype("<i2")}
+_NUMPY: dict[str, np.dtype[Any]] = {
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+}
 """Of the types that cross this wire; Triton's tensors are little-endian on every machine it runs on."""
+_TIMEOUT = "timeout"
+"""Triton's own request parameter, in microseconds: what is left to the server when the request arrives."""
+_GLANCE_S, _GOODBYE_S = 0.02, 3.0
+"""How long to wait for the server to forget a region: in passing, and in the end."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +50,35 @@ class Answer:
     model_version: str
     tensors: Arrays
 
+    def tensor(self, expected: Tensor) -> NDArray[Any]:
+        """The named tensor, once its shape is what the contract says; ServerFailed otherwise."""
+        return checked(self.tensors, expected)
 
-class Wire(Protocol):
-    """How a request reaches the server. ``prepare`` does the copying, ``send`` the waiting, so both can be timed."""
 
-    def is_ready(self, model: str, deadline_s: float) -> bool: ...
+def checked(tensors: Arrays, expected: Tensor) -> NDArray[Any]:
+    """The named tensor, once its shape is what the contract says; ServerFailed otherwise."""
+    if expected.name not in tensors:
+        raise ServerFailed(f"the answer has no tensor {expected.name}, it has {', '.join(sorted(tensors))}")
+    array = tensors[expected.name]
+    fits = array.ndim == len(expected.shape) and all(
+        want in (-1, got) for want, got in zip(expected.shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ServerFailed(f"tensor {expected.name} of the answer has shape {array.shape}, not {expected.shape}")
+    return array
 
-    def prepare(self, model: str, request_id: str, inputs: Sequence[tuple[Tensor, NDArray[Any]]]) -> bytes: ...
 
-    def send(self, request: bytes, deadline_s: float) -> Answer: ...
+@dataclass(frozen=True)
+class InRegion:
+    """A tensor that the server finds in a registered region of shared memory, from its first byte on."""
 
-    def close(self) -> None: ...
+    shape: tuple[int, ...]
+    region: str
+    nbytes: int
+
+
+Content = NDArray[Any] | Sequence[bytes] | InRegion
+Inputs = Sequence[tuple[Tensor, Content]]
 
 
 class GrpcWire:
@@ -59,7 +88,8 @@ class GrpcWire:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self.address = address
+        self._unregistering: list[Any] = []
         self._channel = grpc.insecure_channel(
             address,
             options=[
@@ -71,14 +101,21 @@ class GrpcWire:
         self._infer = self._channel.unary_unary(
             f"/{_SERVICE}/ModelInfer", response_deserializer=kserve.ModelInferResponse.FromString
         )
-        self._model_ready = self._channel.unary_unary(
-            f"/{_SERVICE}/ModelReady",
-            request_serializer=kserve.ModelReadyRequest.SerializeToString,
-            response_deserializer=kserve.ModelReadyResponse.FromString,
+        self._model_ready = self._method("ModelReady")
+        self._register = self._method("SystemSharedMemoryRegister")
+        self._unregister = self._method("SystemSharedMemoryUnregister")
+
+    def _method(self, name: str) -> Any:
+        return self._channel.unary_unary(
+            f"/{_SERVICE}/{name}",
+            request_serializer=getattr(kserve, f"{name}Request").SerializeToString,
+            response_deserializer=getattr(kserve, f"{name}Response").FromString,
         )
 
     def close(self) -> None:
         """Close the channel; calls in flight end with an error."""
+        for call in self._unregistering:
+            _ended(call, _GOODBYE_S)
         self._channel.close()
 
     def is_ready(self, model: str, deadline_s: float) -> bool:
@@ -88,25 +125,71 @@ class GrpcWire:
         except grpc.RpcError:
             return False
 
-    def prepare(self, model: str, request_id: str, inputs: Sequence[tuple[Tensor, NDArray[Any]]]) -> bytes:
+    def register(self, region: str, nbytes: int, deadline_s: float) -> bool:
+        """Have the server map a POSIX shared memory object of this name; False if it cannot or will not."""
+        request = kserve.SystemSharedMemoryRegisterRequest(name=region, key=f"/{region}", offset=0, byte_size=nbytes)
+        try:
+            self._register(request, timeout=deadline_s)
+        except grpc.RpcError:
+            return False
+        return True
+
+    def unregister(self, region: str) -> None:
+        """Have the server forget a region once it has answered the requests that use it; nothing if it is gone.
+
+        Does not wait for a server that hangs: `close` does, a little.
+        """
+        call = self._unregister.future(kserve.SystemSharedMemoryUnregisterRequest(name=region), timeout=_GOODBYE_S)
+        if not _ended(call, _GLANCE_S):
+            self._unregistering.append(call)
+
+    def prepare(
+        self,
+        model: str,
+        request_id: str,
+        inputs: Inputs,
+        *,
+        budget_s: float | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Serialise a request.
+
+        Parameters
+        ----------
+        request_id
+            Unlike that of any other request, if there is a budget.
+        budget_s
+            How long the server may work on it: it does not start another step after that.
 
         Raises
         ------
         StudyRefused
             ``TOO_LONG`` if the message would pass 2 GiB.
         """
-        size = sum(array.size * _NUMPY[tensor.dtype].itemsize for tensor, array in inputs)
+        size = sum(_nbytes(tensor, content) for tensor, content in inputs)
         if size + _HEAD_BYTES > MAX_MESSAGE_BYTES:
             raise StudyRefused(
                 Code.TOO_LONG, f"the volume has {size / 2**30:.1f} GiB, a gRPC message holds up to 2 GiB"
             )
         head = kserve.ModelInferRequest(model_name=model, id=request_id)
+        if budget_s is not None:
+            head.parameters[_TIMEOUT].int64_param = max(1, int(budget_s * 1e6))
+        for key, value in (parameters or {}).items():
+            head.parameters[key].string_param = value
         contents: list[bytes | memoryview] = []
-        for tensor, array in inputs:
-            array = np.ascontiguousarray(array, _NUMPY[tensor.dtype])
-            head.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=array.shape)
-            contents += [_RAW_INPUT_TAG, _varint(array.nbytes), array.reshape(-1).view(np.uint8).data]
+        for tensor, content in inputs:
+            shape = content.shape if isinstance(content, np.ndarray | InRegion) else (len(content),)
+            entry = head.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=shape)
+            if isinstance(content, InRegion):
+                entry.parameters["shared_memory_region"].string_param = content.region
+                entry.parameters["shared_memory_byte_size"].int64_param = content.nbytes
+            elif isinstance(content, np.ndarray):
+                array = np.ascontiguousarray(content, _NUMPY[tensor.dtype])
+                contents += [_RAW_INPUT_TAG, _varint(array.nbytes), array.reshape(-1).view(np.uint8).data]
+            else:
+                contents += [_RAW_INPUT_TAG, _varint(_nbytes(tensor, content))]
+                for element in content:
+                    contents += [len(element).to_bytes(_LENGTH_BYTES, "little"), element]
         return b"".join([head.SerializeToString(), *contents])
 
     def send(self, request: bytes, deadline_s: float) -> Answer:
@@ -119,7 +202,7 @@ class GrpcWire:
         ServerUnavailable
             If nothing answers at the address, the model is not ready or its queue is full.
         DeadlineExceeded
-            If no answer came in time; the server may still be working on the study.
+            If no answer came in time. The server starts no further step, if the request holds its budget.
         ServerFailed
             On any other error of the server, and if its answer cannot be read.
         """
@@ -130,15 +213,38 @@ class GrpcWire:
         outputs = zip(response.outputs, response.raw_output_contents, strict=False)
         return Answer(response.model_version, {output.name: _array(output, raw) for output, raw in outputs})
 
+    def _late(self, deadline_s: float) -> DeadlineExceeded:
+        return DeadlineExceeded(f"no answer from {self.address} within {deadline_s:.3g} s")
+
     def _translate(self, error: grpc.RpcError, deadline_s: float) -> Exception:
         details = " ".join((error.details() or "no details").split())
         if refused := StudyRefused.find(details):
             return refused
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded(f"no answer from {self._address} within {deadline_s:g} s")
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or f"{DeadlineExceeded.CODE}: " in details:
+            return self._late(deadline_s)
         if error.code() is grpc.StatusCode.UNAVAILABLE:
-            return ServerUnavailable(f"no Triton server takes studies at {self._address} ({details})")
-        return ServerFailed(f"the server at {self._address} failed with {error.code().name}: {details}")
+            return ServerUnavailable(f"no Triton server takes studies at {self.address} ({details})")
+        return ServerFailed(f"the server at {self.address} failed with {error.code().name}: {details}")
+
+
+def _ended(call: Any, within_s: float) -> bool:
+    """Whether a call has ended, well or not."""
+    try:
+        call.result(timeout=within_s)
+    except grpc.FutureTimeoutError:
+        return False
+    except (grpc.RpcError, grpc.FutureCancelledError):
+        pass
+    return True
+
+
+def _nbytes(tensor: Tensor, content: Content) -> int:
+    """What a tensor's content takes up in the message."""
+    if isinstance(content, InRegion):
+        return 0
+    if isinstance(content, np.ndarray):
+        return int(content.size) * _NUMPY[tensor.dtype].itemsize
+    return sum(_LENGTH_BYTES + len(element) for element in content)
 
 
 def _varint(value: int) -> bytes:

@@ -20,7 +20,13 @@ from preprocess.spec import DETECTOR, MAX_PATCHES, MIN_COVERAGE_MM
 from vcf.contract import (
     AXIAL_SLICES,
     CANAL_GRID,
+    CENTRE_LINE,
+    CENTRE_LINE_MM,
+    CLOCK,
+    CROP,
+    DICOM_VOLUME,
     ENCODERS,
+    ENSEMBLES,
     FLIPS,
     FRACTURE_FINDINGS,
     HEADS,
@@ -30,8 +36,8 @@ from vcf.contract import (
     SLICE_INDICES,
     SPACING_MM,
     SPINE_PATCHES,
-    VCF,
     VOLUME,
+    VOLUME_SHAPE,
     Ensemble,
     Model,
     Tensor,
@@ -42,8 +48,20 @@ FORMS = ("gpu", "cpu", "onnxruntime")
 GPU, CPU, ONNXRUNTIME = FORMS
 
 PYTHON_INSTANCES = {
-    GPU: {AXIAL_SLICES.name: 2, SPINE_PATCHES.name: 4, FRACTURE_FINDINGS.name: 1},
-    CPU: {AXIAL_SLICES.name: 1, SPINE_PATCHES.name: 2, FRACTURE_FINDINGS.name: 1},
+    GPU: {
+        DICOM_VOLUME.name: 2,
+        AXIAL_SLICES.name: 2,
+        CENTRE_LINE.name: 1,
+        SPINE_PATCHES.name: 4,
+        FRACTURE_FINDINGS.name: 1,
+    },
+    CPU: {
+        DICOM_VOLUME.name: 1,
+        AXIAL_SLICES.name: 1,
+        CENTRE_LINE.name: 1,
+        SPINE_PATCHES.name: 2,
+        FRACTURE_FINDINGS.name: 1,
+    },
 }
 """Studies prepared at a time. With a GPU the preparation on the CPU is what limits throughput."""
 PYTHON_INSTANCES[ONNXRUNTIME] = PYTHON_INSTANCES[CPU]
@@ -64,25 +82,25 @@ def generate(form: str) -> dict[str, str]:
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(FORMS)}, found {form!r}")
     file_name = "config.pbtxt" if form == GPU else f"configs/{form}.pbtxt"
-    messages = {model.name: _model(model, form) for model in MODELS} | {VCF.name: _ensemble(VCF)}
+    messages = {model.name: _model(model, form) for model in MODELS}
+    messages |= {ensemble.name: _ensemble(ensemble) for ensemble in ENSEMBLES}
     return {f"{name}/{file_name}": HEADER + text(message) for name, message in messages.items()}
 
 
 def warmup_data() -> dict[str, bytes]:
     """Tensors of the warm-up study that cannot be zeros, by path in the repository (``<model>/warmup/<tensor>``)."""
-    study = WARMUP
-    spacing = np.asarray(study.spacing_mm, "<f4").tobytes()
     return {
-        f"{AXIAL_SLICES.name}/warmup/{SPACING_MM.name}": spacing,
-        f"{SPINE_PATCHES.name}/warmup/{SPACING_MM.name}": spacing,
-        f"{SPINE_PATCHES.name}/warmup/{SLICE_INDICES.name}": study.slice_indices.astype("<i4").tobytes(),
-        f"{SPINE_PATCHES.name}/warmup/{CANAL_GRID.name}": study.canal_grid.astype("<f4").tobytes(),
+        f"{model.name}/warmup/{tensor.name}": _WARMUP_VALUES[tensor.name].tobytes()
+        for model in MODELS
+        if model.warms_up and not model.network
+        for tensor in model.inputs
+        if tensor.name in _WARMUP_VALUES
     }
 
 
 def write(repository: Path) -> list[Path]:
     """Write all forms and the warm-up data below ``repository``; the paths."""
-    files: dict[str, bytes] = {f"{VCF.name}/1/.gitkeep": b"", **warmup_data()}
+    files: dict[str, bytes] = {f"{ensemble.name}/1/.gitkeep": b"" for ensemble in ENSEMBLES} | warmup_data()
     for form in FORMS:
         files |= {path: content.encode() for path, content in generate(form).items()}
     for path, content in files.items():
@@ -120,8 +138,23 @@ class WarmupStudy:
         grid[:, cells // 2, cells // 2, 4] = self.logit
         return grid
 
+    @property
+    def centre_line_mm(self) -> NDArray[Any]:
+        """In the middle of every slice."""
+        n, pitch = self.shape[0], self.spacing_mm
+        middle = [(self.in_plane_px - 1) / 2 * pitch[2], (self.in_plane_px - 1) / 2 * pitch[1]]
+        return np.array([[*middle, z * pitch[0]] for z in range(n)], np.float32)
+
 
 WARMUP = WarmupStudy()
+_WARMUP_VALUES: dict[str, NDArray[Any]] = {
+    SPACING_MM.name: np.asarray(WARMUP.spacing_mm, "<f4"),
+    VOLUME_SHAPE.name: np.asarray(WARMUP.shape, "<i4"),
+    SLICE_INDICES.name: WARMUP.slice_indices.astype("<i4"),
+    CANAL_GRID.name: WARMUP.canal_grid.astype("<f4"),
+    CENTRE_LINE_MM.name: WARMUP.centre_line_mm.astype("<f4"),
+}
+"""Tensors that may not be zeros."""
 WARMUP_PATCHES = 9
 """k of a usual chest or abdomen scan."""
 
@@ -131,7 +164,7 @@ def _model(model: Model, form: str) -> dict[str, Value]:
     message |= _runtime(model, form)
     message |= {
         "max_batch_size": model.max_batch_size,
-        "input": [_tensor(tensor) for tensor in model.inputs],
+        "input": [_input(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
         "instance_group": [_instances(model, form)],
     }
@@ -140,7 +173,8 @@ def _model(model: Model, form: str) -> dict[str, Value]:
         message["dynamic_batching"] = {"max_queue_delay_microseconds": model.batch_delay_us}
     if parameters := _parameters(model, form):
         message["parameters"] = entries({key: {"string_value": value} for key, value in parameters.items()})
-    message["model_warmup"] = [_warmup(model)]
+    if model.warms_up:
+        message["model_warmup"] = [_warmup(model)]
     return message
 
 
@@ -170,12 +204,16 @@ def _instances(model: Model, form: str) -> Value:
     return {"count": 1 if model.network else PYTHON_INSTANCES[form][model.name], "kind": Enum(kind)}
 
 
-def _tensor(tensor: Tensor) -> Value:
+def _tensor(tensor: Tensor) -> dict[str, Value]:
     return {
         "name": tensor.name,
         "data_type": Enum(f"TYPE_{'STRING' if tensor.dtype == 'BYTES' else tensor.dtype}"),
         "dims": list(tensor.shape),
     }
+
+
+def _input(tensor: Tensor) -> Value:
+    return _tensor(tensor) | ({"optional": True} if tensor.optional else {})
 
 
 def _warmup(model: Model) -> Value:
@@ -195,10 +233,10 @@ def _study_shapes(model: Model) -> dict[Tensor, tuple[int, ...]]:
     study, k, flips = WARMUP, WARMUP_PATCHES, len(FLIPS)
     known = {
         VOLUME.name: study.shape,
-        SLICE_INDICES.name: study.slice_indices.shape,
-        CANAL_GRID.name: study.canal_grid.shape,
+        CROP.name: study.shape,
+        CLOCK.name: (4,),
         LOCATION.name: (k,),
-    }
+    } | {name: values.shape for name, values in _WARMUP_VALUES.items()}
     shapes = {}
     for tensor in model.inputs:
         free = tensor.shape.count(-1)
@@ -214,10 +252,11 @@ def _study_shapes(model: Model) -> dict[Tensor, tuple[int, ...]]:
 
 
 def _sample(batch_size: int, shapes: Mapping[Tensor, tuple[int, ...]]) -> Value:
-    from_file = (SPACING_MM.name, SLICE_INDICES.name, CANAL_GRID.name)
     inputs: dict[str, Value] = {}
     for tensor, shape in shapes.items():
-        data: dict[str, Value] = {"input_data_file": tensor.name} if tensor.name in from_file else {"zero_data": True}
+        data: dict[str, Value] = (
+            {"input_data_file": tensor.name} if tensor.name in _WARMUP_VALUES else {"zero_data": True}
+        )
         inputs[tensor.name] = {"data_type": Enum(f"TYPE_{tensor.dtype}"), "dims": list(shape), **data}
     return {"name": "study", "batch_size": batch_size, "inputs": entries(inputs)}
 
@@ -236,7 +275,7 @@ def _ensemble(ensemble: Ensemble) -> dict[str, Value]:
         "name": ensemble.name,
         "platform": "ensemble",
         "max_batch_size": 0,
-        "input": [_tensor(tensor) for tensor in ensemble.inputs],
+        "input": [_input(tensor) for tensor in ensemble.inputs],
         "output": [_tensor(tensor) for tensor in ensemble.outputs],
         "ensemble_scheduling": {"step": steps},
     }

@@ -7,12 +7,26 @@
 import re
 from pathlib import Path
 
-from vcf.contract import VCF, Tensor
+from vcf.contract import ENSEMBLES, Tensor
 from vcf.errors import Code
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "protocol.md"
-SYMBOLS = {"volume": ("Nz", "Ny", "Nx"), "centre_line_mm": ("n",), "midsagittal": ("rows", "columns"), "flags": ("m",)}
+SYMBOLS = {
+    "volume": ("Nz", "Ny", "Nx"),
+    "crop": ("Nz", "rows", "columns"),
+    "slice_images": ("n",),
+    "slice_indices": ("n",),
+    "dicom_files": ("n",),
+    "centre_line_mm": ("m",),
+    "midsagittal": ("rows", "columns"),
+    "flags": ("m",),
+    "study_flags": ("m",),
+    "selection": ("m",),
+    "stage_timings_ms": ("n",),
+}
 """How a varying dimension is called where it is not k, the number of patches."""
+
+SIDES = ("inputs", "outputs")
 
 
 def tensor_table(tensors: tuple[Tensor, ...]) -> str:
@@ -27,11 +41,9 @@ def tensor_table(tensors: tuple[Tensor, ...]) -> str:
 
 def fill(page: str) -> str:
     """The page with the tables between its markers made anew."""
-    for marker, content in (
-        ("inputs", tensor_table(VCF.inputs)),
-        ("outputs", tensor_table(VCF.outputs)),
-        ("codes", ", ".join(f"`{code}`" for code in Code)),
-    ):
+    tables = {f"{door.name} {side}": tensor_table(getattr(door, side)) for door in ENSEMBLES for side in SIDES}
+    tables["codes"] = ", ".join(f"`{code}`" for code in Code)
+    for marker, content in tables.items():
         between = re.compile(rf"(?<=<!-- {marker} -->\n).*?(?=<!-- /{marker} -->)", re.DOTALL)
         page, found = between.subn(f"{content}\n".replace("\\", r"\\"), page)
         if found != 1:

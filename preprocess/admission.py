@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which volumes the preparation takes: what it cannot analyse or could not bound is refused before any work."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from vcf.errors import Code, StudyRefused
 SPACING_LIMITS_MM = (0.1, 10.0)
 """Beyond any CT; a spacing outside them is a mistake, and would make the resampled column very long."""
 MIN_IN_PLANE = 16
+MAX_AXIS = 1 << 15
+"""Of any axis: several times what CT has."""
 
 
 def check(hu: NDArray[Any], spacing_mm: NDArray[np.floating[Any]]) -> tuple[float, float, float]:
@@ -23,11 +26,16 @@ def check(hu: NDArray[Any], spacing_mm: NDArray[np.floating[Any]]) -> tuple[floa
     StudyRefused
         ``BAD_INPUT``, ``TOO_SHORT`` or ``TOO_LONG``.
     """
-    if hu.ndim != 3 or len(hu) < 2 or min(hu.shape[1:]) < MIN_IN_PLANE:
+    return check_shape(hu.shape, spacing_mm)
+
+
+def check_shape(shape: Sequence[int], spacing_mm: NDArray[np.floating[Any]]) -> tuple[float, float, float]:
+    """The same by the shape alone, for callers that hold no more than a part of the volume."""
+    if len(shape) != 3 or shape[0] < 2 or min(shape[1:]) < MIN_IN_PLANE or max(shape) > MAX_AXIS:
         raise StudyRefused(
             Code.BAD_INPUT,
-            f"the volume has shape {list(hu.shape)}, needed are 3 axes (z, y, x), at least 2 slices of "
-            f"{MIN_IN_PLANE} × {MIN_IN_PLANE}",
+            f"the volume has shape {list(shape)}, needed are 3 axes (z, y, x), at least 2 slices of "
+            f"{MIN_IN_PLANE} × {MIN_IN_PLANE} and at most {MAX_AXIS} along any axis",
         )
     spacing = [float(value) for value in np.ravel(spacing_mm)]
     low, high = SPACING_LIMITS_MM
@@ -35,7 +43,7 @@ def check(hu: NDArray[Any], spacing_mm: NDArray[np.floating[Any]]) -> tuple[floa
         raise StudyRefused(
             Code.BAD_INPUT, f"spacing_mm is {spacing}, needed are 3 finite numbers (z, y, x) from {low} to {high} mm"
         )
-    height_mm = len(hu) * spacing[0]
+    height_mm = shape[0] * spacing[0]
     if height_mm < MIN_COVERAGE_MM:
         raise StudyRefused(
             Code.TOO_SHORT,

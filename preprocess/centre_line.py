@@ -73,6 +73,50 @@ def fit(
     return CentreLine(first, line, _flags(kept, len(z), first, last, n_slices))
 
 
+def as_sent(points_mm: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Points (n, 3) with x and y rounded as they are when they cross between models, so that a line gives the same
+    patches on both sides. Heights are multiples of the spacing and need no rounding."""
+    points = np.array(points_mm, np.float64)
+    points[:, :2] = points[:, :2].astype(np.float32)
+    return points
+
+
+def received(
+    points_mm: NDArray[np.floating[Any]], shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
+) -> CentreLine:
+    """A centre line from another model or a caller, checked against the volume that it is said to lie in.
+
+    Raises
+    ------
+    StudyRefused
+        ``BAD_INPUT`` unless it has one finite point on each of some consecutive slices, within the field of view of
+        the detector.
+    """
+    points = np.array(points_mm, np.float64)
+    dz = spacing_mm[0]
+    usable = points.ndim == 2 and points.shape[1] == 3 and 0 < len(points) <= shape[0] and np.isfinite(points).all()
+    usable = usable and -dz < points[0, 2] < shape[0] * dz
+    first = round(float(points[0, 2]) / dz) if usable else 0
+    heights = (first + np.arange(len(points))) * dz
+    if not usable or first + len(points) > shape[0] or np.abs(points[:, 2] - heights).max() > 0.01 * dz:
+        raise StudyRefused(
+            Code.BAD_INPUT,
+            f"centre_line_mm has shape {list(points.shape)}; needed is one finite point x, y, z on each of consecutive "
+            f"slices of the {shape[0]}, feet to head",
+        )
+    middle = np.array([(shape[2] - 1) * spacing_mm[2], (shape[1] - 1) * spacing_mm[1]]) / 2
+    reach_mm = DETECTOR.image_px * DETECTOR.pixel_mm / 2
+    off_mm = float(np.abs(points[:, :2] - middle).max())
+    if off_mm > reach_mm + 1:
+        raise StudyRefused(
+            Code.BAD_INPUT,
+            f"centre_line_mm lies up to {off_mm:.0f} mm off the middle of the slices, at most {reach_mm:.0f} mm are "
+            "possible",
+        )
+    points[:, 2] = heights
+    return CentreLine(first, points, ())
+
+
 def _flags(kept: NDArray[np.intp], n_examined: int, first: int, last: int, n_slices: int) -> tuple[Code, ...]:
     flags = []
     if len(kept) < kept[-1] - kept[0] + 1:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.centre_line import CentreLine
+from preprocess.crop import Crop, Window, as_crop
 from preprocess.fourier import resampled_length, resampling_matrix
 from preprocess.spec import FOURIER_MODE, MAX_PATCHES, PATCH, FourierMode, PatchSpec
 from preprocess.tent import AIR_HU, tent_weights, tent_window
@@ -38,23 +39,92 @@ class PatchSet:
     boxes_mm: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where the samples of k patches lie, in mm: heights (k, H) with the line's x and y there, places (k, H, ·)."""
+
+    centres_mm: NDArray[np.float64]
+    heights_mm: NDArray[np.float64]
+    line_y: NDArray[np.float64]
+    line_x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    window: Window
+    """Of the volume: all voxels that any sample is made of."""
+
+
+def window(shape: tuple[int, ...], spacing_mm: Spacing, line: CentreLine, spec: PatchSpec = PATCH) -> Window:
+    """The rows and columns of a volume of this shape that `extract` reads.
+
+    Raises
+    ------
+    StudyRefused
+        ``TOO_LONG``, as `extract` does.
+    """
+    return _places(shape, spacing_mm, line, spec).window
+
+
 def extract(
-    hu: NDArray[np.int16],
+    hu: NDArray[np.int16] | Crop,
     spacing_mm: Spacing,
     line: CentreLine,
     spec: PatchSpec = PATCH,
     mode: FourierMode = FOURIER_MODE,
 ) -> PatchSet:
-    """Tile the covered spine with patches and window them.
+    """Tile the covered spine of a volume, or of a crop that holds its `window`, with patches and window them.
 
     Raises
     ------
     StudyRefused
-        ``TOO_LONG`` if the spine needs more than ``MAX_PATCHES`` patches.
+        ``TOO_LONG`` if the spine needs more than ``MAX_PATCHES`` patches; ``BAD_INPUT`` if a crop lacks voxels.
     """
+    crop = as_crop(hu)
+    at = _places(crop.shape, spacing_mm, line, spec)
+    n_slices, n_y, n_x = crop.shape
+    _, dy, dx = spacing_mm
+    height, width, depth = spec.grid
+    pitch_y, pitch_x = spec.box_mm[1] / width, spec.box_mm[2] / depth
+    along_z = _fourier_rows(n_slices, spacing_mm, at.heights_mm, mode)
+    box_y, box_x = at.window.y, at.window.x
+    box = crop.take(at.window).astype(np.float32)
+    box -= AIR_HU  # so that no weight at all reads as air
+
+    patches = np.empty((len(at.centres_mm), *spec.grid), np.float32)
+    for patch, z, at_y, at_x in zip(patches, along_z, at.y, at.x, strict=True):
+        # All columns but only these rows of the box: a view that BLAS takes without a copy.
+        in_y = tent_window(at_y, n_y, dy, pitch_y)
+        near = box[:, in_y.start - box_y.start : in_y.stop - box_y.start]
+        rows = (z @ near.reshape(n_slices, -1)).reshape(height, *near.shape[1:])
+        y = tent_weights(at_y, n_y, dy, pitch_y, in_y)
+        x = tent_weights(at_x, n_x, dx, pitch_x, box_x)
+        np.matmul(y @ rows, x.transpose(0, 2, 1), out=patch)
+    patches += AIR_HU
+    low, high = spec.window_hu
+    np.clip(patches, low, high, out=patches)
+    patches -= low
+    patches /= high - low
+    centres_mm = at.centres_mm
+    boxes = [
+        at.line_x.min(1) - spec.half_width_mm,
+        at.line_y.min(1) - spec.anterior_mm,
+        centres_mm - spec.height_mm / 2,
+        at.line_x.max(1) + spec.half_width_mm,
+        at.line_y.max(1) + spec.posterior_mm,
+        centres_mm + spec.height_mm / 2,
+    ]
+    top_mm, bottom_mm = _ends_mm(line, spacing_mm[0])
+    return PatchSet(patches, locations(centres_mm, top_mm, bottom_mm), np.stack(boxes, -1).astype(np.float32))
+
+
+def _ends_mm(line: CentreLine, spacing_z_mm: float) -> tuple[float, float]:
+    """Top and bottom of the covered spine: its slices with their thickness."""
+    return float(line.points_mm[-1, 2]) + spacing_z_mm / 2, float(line.points_mm[0, 2]) - spacing_z_mm / 2
+
+
+def _places(shape: tuple[int, ...], spacing_mm: Spacing, line: CentreLine, spec: PatchSpec) -> _Places:
     dz, dy, dx = spacing_mm
     points = line.points_mm
-    top_mm, bottom_mm = float(points[-1, 2]) + dz / 2, float(points[0, 2]) - dz / 2
+    top_mm, bottom_mm = _ends_mm(line, dz)
     if (k := patch_count(top_mm - bottom_mm, spec.height_mm)) > MAX_PATCHES:
         raise StudyRefused(
             Code.TOO_LONG,
@@ -66,38 +136,11 @@ def extract(
     behind_mm = -spec.anterior_mm + (np.arange(width) + 0.5) / width * (spec.anterior_mm + spec.posterior_mm)
     left_mm = spec.half_width_mm * ((np.arange(depth) + 0.5) / depth * 2 - 1)
     line_x, line_y = (np.interp(heights_mm, points[:, 2], points[:, i]) for i in (0, 1))
-
-    along_z = _fourier_rows(len(hu), spacing_mm, heights_mm, mode)
-    places_y, places_x = line_y[..., None] + behind_mm, line_x[..., None] + left_mm
-    pitch_y, pitch_x = spec.box_mm[1] / width, spec.box_mm[2] / depth
-    box_y = tent_window(places_y, hu.shape[1], dy, pitch_y)
-    box_x = tent_window(places_x, hu.shape[2], dx, pitch_x)
-    box = hu[:, box_y, box_x].astype(np.float32)
-    box -= AIR_HU  # so that no weight at all reads as air
-
-    patches = np.empty((len(centres_mm), *spec.grid), np.float32)
-    for patch, z, at_y, at_x in zip(patches, along_z, places_y, places_x, strict=True):
-        # All columns but only these rows of the box: a view that BLAS takes without a copy.
-        in_y = tent_window(at_y, hu.shape[1], dy, pitch_y)
-        near = box[:, in_y.start - box_y.start : in_y.stop - box_y.start]
-        rows = (z @ near.reshape(len(hu), -1)).reshape(height, *near.shape[1:])
-        y = tent_weights(at_y, hu.shape[1], dy, pitch_y, in_y)
-        x = tent_weights(at_x, hu.shape[2], dx, pitch_x, box_x)
-        np.matmul(y @ rows, x.transpose(0, 2, 1), out=patch)
-    patches += AIR_HU
-    low, high = spec.window_hu
-    np.clip(patches, low, high, out=patches)
-    patches -= low
-    patches /= high - low
-    boxes = [
-        line_x.min(1) - spec.half_width_mm,
-        line_y.min(1) - spec.anterior_mm,
-        centres_mm - spec.height_mm / 2,
-        line_x.max(1) + spec.half_width_mm,
-        line_y.max(1) + spec.posterior_mm,
-        centres_mm + spec.height_mm / 2,
-    ]
-    return PatchSet(patches, locations(centres_mm, top_mm, bottom_mm), np.stack(boxes, -1).astype(np.float32))
+    y, x = line_y[..., None] + behind_mm, line_x[..., None] + left_mm
+    reach = Window(
+        tent_window(y, shape[1], dy, spec.box_mm[1] / width), tent_window(x, shape[2], dx, spec.box_mm[2] / depth)
+    )
+    return _Places(centres_mm, heights_mm, line_y, line_x, y, x, reach)
 
 
 def _fourier_rows(

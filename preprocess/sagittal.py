@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocess.centre_line import CentreLine
+from preprocess.crop import Crop, Window, as_crop
 from preprocess.fourier import resample_columns, resampled_length
 from preprocess.spec import FOURIER_MODE, SAGITTAL, FourierMode, SagittalSpec
 from preprocess.tent import tent_weights, tent_window
@@ -27,32 +28,52 @@ class SagittalView:
     place_mm: NDArray[np.float32]
 
 
+def window(
+    shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line: CentreLine, spec: SagittalSpec = SAGITTAL
+) -> Window:
+    """The rows and columns of a volume of this shape that `midsagittal` reads."""
+    _, dy, dx = spacing_mm
+    points = line.points_mm
+    y0 = max(0, int(np.floor((points[:, 1].min() - spec.anterior_mm) / dy)))
+    y1 = min(shape[1], int(np.ceil((points[:, 1].max() + spec.posterior_mm) / dy)) + 1)
+    if y1 <= y0:  # a centre line outside the picture: keep one column rather than none
+        y0, y1 = min(y0, shape[1] - 1), min(y0, shape[1] - 1) + 1
+    return Window(slice(y0, y1), tent_window(_plane_x(shape, spacing_mm, line), shape[2], dx, spec.slab_mm))
+
+
 def midsagittal(
-    hu: NDArray[np.int16],
+    hu: NDArray[np.int16] | Crop,
     spacing_mm: tuple[float, float, float],
     line: CentreLine,
     spec: SagittalSpec = SAGITTAL,
     mode: FourierMode = FOURIER_MODE,
 ) -> SagittalView:
-    """Reconstruct the mid-sagittal view over all slices of the volume and resample it to square pixels.
+    """Reconstruct the mid-sagittal view over all slices of a volume, or of a crop that holds its `window`.
 
-    The paper's order: the view first, then each of its columns by Fourier transform. Beyond the covered spine
-    the plane stays where it was.
+    The paper's order: the view first, then each of its columns by Fourier transform to square pixels. Beyond the
+    covered spine the plane stays where it was.
+
+    Raises
+    ------
+    StudyRefused
+        ``BAD_INPUT`` if a crop lacks voxels.
     """
+    crop = as_crop(hu)
+    n_slices, _, n_x = crop.shape
     dz, dy, dx = spacing_mm
-    points = line.points_mm
-    y0 = max(0, int(np.floor((points[:, 1].min() - spec.anterior_mm) / dy)))
-    y1 = min(hu.shape[1], int(np.ceil((points[:, 1].max() + spec.posterior_mm) / dy)) + 1)
-    if y1 <= y0:  # a centre line outside the picture: keep one column rather than none
-        y0, y1 = min(y0, hu.shape[1] - 1), min(y0, hu.shape[1] - 1) + 1
-    plane_x = np.interp(np.arange(len(hu)) * dz, points[:, 2], points[:, 0])
-    plane_x = np.clip(plane_x, 0, (hu.shape[2] - 1) * dx)
-    in_x = tent_window(plane_x, hu.shape[2], dx, spec.slab_mm)
-    across = tent_weights(plane_x, hu.shape[2], dx, spec.slab_mm, in_x)
-    slab = hu[:, y0:y1, in_x].astype(np.float32)
+    reach = window(crop.shape, spacing_mm, line, spec)
+    across = tent_weights(_plane_x(crop.shape, spacing_mm, line), n_x, dx, spec.slab_mm, reach.x)
+    slab = crop.take(reach).astype(np.float32)
     view = (slab @ across[..., None])[..., 0]
-    n_rows = resampled_length(len(hu), dz, dy)
-    row_mm = dz * len(hu) / n_rows
+    n_rows = resampled_length(n_slices, dz, dy)
+    row_mm = dz * n_slices / n_rows
     picture = resample_columns(view, n_rows, mode)[::-1]
-    place = np.array([(n_rows - 1) * row_mm, y0 * dy, row_mm, dy], np.float32)
+    place = np.array([(n_rows - 1) * row_mm, reach.y.start * dy, row_mm, dy], np.float32)
     return SagittalView(np.clip(np.rint(picture), -1024, 32767).astype(np.int16), place)
+
+
+def _plane_x(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line: CentreLine) -> NDArray[np.float64]:
+    """Where the plane lies left and right on each slice, within the volume."""
+    points = line.points_mm
+    plane_x = np.interp(np.arange(shape[0]) * spacing_mm[0], points[:, 2], points[:, 0])
+    return np.clip(plane_x, 0, (shape[2] - 1) * spacing_mm[2])

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """All of paper §2.2 in one call: a volume and the detector's answer in, the networks' input and the picture out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocess import centre_line, yolo
-from preprocess.patches import extract
-from preprocess.sagittal import midsagittal
+from preprocess import centre_line, patches, sagittal, yolo
+from preprocess.crop import Crop, Window
 from preprocess.slices import image_to_volume_mm
-from vcf.errors import Code
+from vcf.errors import Code, StudyRefused
 
 
 @dataclass(frozen=True)
 class Spine:
-    """What the networks and the findings need of a volume; shapes as in the contract of ``spine_patches``."""
+    """What the networks and the findings need of a volume; shapes as in ``vcf.contract``."""
 
     patches: NDArray[np.float32]
     location: NDArray[np.float32]
@@ -38,17 +37,60 @@ def locate(
     Raises
     ------
     StudyRefused
-        ``SPINE_NOT_FOUND``.
+        ``SPINE_NOT_FOUND``; ``BAD_INPUT`` if the slices are not those of a volume of this shape.
     """
+    indices = np.asarray(slice_indices)
+    in_order = len(indices) == len(canal_grid) and bool((np.diff(indices) > 0).all())
+    if not in_order or not len(indices) or indices[0] < 0 or indices[-1] >= shape[0]:
+        raise StudyRefused(
+            Code.BAD_INPUT,
+            f"slice_indices must ascend from 0 to at most {shape[0] - 1} and be as many as the {len(canal_grid)} "
+            f"slice images, found {len(indices)}",
+        )
     boxes = yolo.decode(canal_grid)
     centres_mm = image_to_volume_mm(boxes.centre_px, shape, spacing_mm)
-    return centre_line.fit(slice_indices * spacing_mm[0], centres_mm, boxes.confidence, shape[0], spacing_mm[0])
+    line = centre_line.fit(indices * spacing_mm[0], centres_mm, boxes.confidence, shape[0], spacing_mm[0])
+    return replace(line, points_mm=centre_line.as_sent(line.points_mm))
 
 
-def with_flips(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+def with_flips(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
     """Patches (k, H, W, Z) and their left-right mirror images as (2k, H, W, Z, 1), in the order of FLIPS."""
-    both: NDArray[np.float32] = np.concatenate([patches, patches[..., ::-1]])[..., None]
+    both: NDArray[np.float32] = np.concatenate([tiles, tiles[..., ::-1]])[..., None]
     return both
+
+
+def window(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line: centre_line.CentreLine) -> Window:
+    """The rows and columns of a volume of this shape that `reconstruct` reads: a crop of them is enough for it.
+
+    Raises
+    ------
+    StudyRefused
+        ``TOO_LONG``.
+    """
+    return patches.window(shape, spacing_mm, line) | sagittal.window(shape, spacing_mm, line)
+
+
+def reconstruct(
+    hu: NDArray[np.int16] | Crop, spacing_mm: tuple[float, float, float], line: centre_line.CentreLine
+) -> Spine:
+    """Patches and picture along a centre line of a canonical volume (z, y, x), or of a crop that holds its `window`.
+
+    Raises
+    ------
+    StudyRefused
+        ``TOO_LONG``; ``BAD_INPUT`` if a crop lacks voxels.
+    """
+    tiles = patches.extract(hu, spacing_mm, line)
+    view = sagittal.midsagittal(hu, spacing_mm, line)
+    return Spine(
+        with_flips(tiles.patches),
+        tiles.location,
+        tiles.boxes_mm,
+        line.points_mm.astype(np.float32),
+        view.hu,
+        view.place_mm,
+        line.flags,
+    )
 
 
 def prepare(
@@ -62,17 +104,6 @@ def prepare(
     Raises
     ------
     StudyRefused
-        ``SPINE_NOT_FOUND`` or ``TOO_LONG``.
+        ``SPINE_NOT_FOUND``, ``TOO_LONG`` or ``BAD_INPUT``.
     """
-    line = locate(hu.shape, spacing_mm, slice_indices, canal_grid)
-    tiles = extract(hu, spacing_mm, line)
-    view = midsagittal(hu, spacing_mm, line)
-    return Spine(
-        with_flips(tiles.patches),
-        tiles.location,
-        tiles.boxes_mm,
-        line.points_mm.astype(np.float32),
-        view.hu,
-        view.place_mm,
-        line.flags,
-    )
+    return reconstruct(hu, spacing_mm, locate(hu.shape, spacing_mm, slice_indices, canal_grid))

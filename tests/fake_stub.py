@@ -32,7 +32,7 @@ class Tensor:
 
 
 class TritonError:
-    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG = range(4)
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, CANCELLED = range(6)
 
     def __init__(self, message, code=INTERNAL):
         self._message, self._code = message, code
@@ -63,8 +63,19 @@ class InferenceResponse:
 
 
 class Request:
-    def __init__(self, inputs, outputs):
-        self._inputs, self._outputs = inputs, list(outputs)
+    def __init__(self, inputs, outputs, parameters=None, request_id="", timeout=0):
+        self._inputs, self._outputs, self._parameters = inputs, list(outputs), parameters or {}
+        self._request_id, self._timeout = request_id, timeout
+
+    def parameters(self):
+        return json.dumps(self._parameters)
+
+    def request_id(self):
+        return self._request_id
+
+    def timeout(self):
+        """In microseconds; 0 for none."""
+        return self._timeout
 
     def requested_output_names(self):
         return self._outputs

@@ -6,7 +6,8 @@ generated from it (``export/config.py``), and exporters, Python models, clients 
 name is written anywhere else. Light on purpose: standard library and ``preprocess.spec`` only.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from preprocess.spec import DETECTOR, MAX_PATCHES, PATCH
 
@@ -22,10 +23,12 @@ class Tensor:
     dtype: DType
     shape: tuple[int, ...]
     meaning: str
+    optional: bool = False
+    """As an input: a request may leave it out."""
 
     def with_shape(self, *shape: int) -> "Tensor":
         """The same tensor as another model sees it, e.g. without the batch dimension."""
-        return Tensor(self.name, self.dtype, shape, self.meaning)
+        return replace(self, shape=shape)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Model:
     """A trained network (``model.onnx`` / ``model.plan``); otherwise a Python model (``model.py``)."""
     batch_delay_us: int = 0
     """How long the dynamic batcher waits for more patches of other studies."""
+    warms_up: bool = True
     meaning: str = ""
 
 
@@ -54,12 +58,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The front door: one request a study."""
+    """A front door: one way of handing over a study, or a part of it, in one request."""
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[Step, ...]
+    meaning: str
 
 
 MEMBERS = ("a", "b", "c")
@@ -78,6 +83,12 @@ VOLUME = Tensor(
     "HU, canonical index order (z, y, x): feet to head, front to back, right to left",
 )
 SPACING_MM = Tensor("spacing_mm", "FP32", (3,), "voxel spacing along z, y, x in mm")
+VOLUME_SHAPE = Tensor("volume_shape", "INT32", (3,), "slices, rows and columns of the canonical volume")
+CROP = Tensor(
+    "crop", "INT16", (-1, -1, -1), "HU of all slices of the canonical volume, but only of some rows and columns"
+)
+CROP_ORIGIN = Tensor("crop_origin", "INT32", (2,), "row and column in the volume of the crop's first voxel")
+DICOM_FILES = Tensor("dicom_files", "BYTES", (-1,), "DICOM files as they are, one an element, in any order")
 
 SLICE_IMAGES = Tensor(
     "slice_images",
@@ -139,14 +150,37 @@ MIDSAGITTAL_MM = Tensor(
     (4,),
     "of the picture: z of row 0 and y of column 0 in mm from the centre of voxel (0, 0, 0), row pitch, column pitch",
 )
+PATIENT_AFFINE = Tensor(
+    "patient_affine",
+    "FP64",
+    (4, 4),
+    "maps (x, y, z, 1) in mm from the centre of voxel (0, 0, 0) to patient LPS mm",
+)
+SERIES_UID = Tensor("series_uid", "BYTES", (1,), "Series Instance UID of the series that was analysed")
+STUDY_FLAGS = Tensor("study_flags", "BYTES", (-1,), "codes of the reader that a reader of the findings should know")
+SELECTION = Tensor("selection", "BYTES", (-1,), "for each series one sentence: taken or not, and why")
 FLAGS = Tensor("flags", "BYTES", (-1,), "codes that a reader of the findings should know")
 MODEL_HASH = Tensor("model_hash", "BYTES", (1,), "SHA-256 over the weights of all networks")
 STAGE_TIMINGS_MS = Tensor(
-    "stage_timings_ms", "FP32", (5,), "wall time of each stage on the server, in the order of STAGES"
+    "stage_timings_ms", "FP32", (-1,), "wall time on the server of the last n of STAGES: those this front door has"
+)
+CLOCK = Tensor(
+    "clock_ns", "INT64", (-1,), "server clock at the marks between the stages so far; none at the front", optional=True
 )
 
-STAGES = ("axial_slices", "spinal_cord_detector", "spine_patches", "classification", "fracture_findings")
-"""Network stages include their queue and the hops around them: the time between two Python steps."""
+STAGES = (
+    "dicom_volume",
+    "axial_slices",
+    "spinal_cord_detector",
+    "centre_line",
+    "spine_patches",
+    "classification",
+    "fracture_findings",
+)
+"""Network stages and spine_patches include their queue and the hops before them: the time since the step before."""
+
+AGE_POLICY = "age_policy"
+"""Request parameter of the DICOM front door: ``warn`` flags patients under 50 or of unknown age, ``block`` refuses."""
 
 MAX_SLICE_IMAGES = 64
 MAX_BATCH_PATCHES = 2 * MAX_PATCHES * len(FLIPS)
@@ -160,7 +194,11 @@ def _rows(tensor: Tensor) -> Tensor:
 
 def member_tensor(tensor: Tensor, member: str) -> Tensor:
     """The ensemble's name for a tensor that every member has: ``features_a``."""
-    return Tensor(f"{tensor.name}_{member}", tensor.dtype, tensor.shape, tensor.meaning)
+    return replace(tensor, name=f"{tensor.name}_{member}")
+
+
+def _clock(step: str) -> Tensor:
+    return replace(CLOCK, name=f"clock_{step}_ns", optional=False)
 
 
 def encoder_name(member: str) -> str:
@@ -173,15 +211,32 @@ def head_name(member: str) -> str:
     return f"sequence_head_{member}"
 
 
-CLOCK_SLICES, CLOCK_PATCHES = (
-    Tensor(f"clock_{step}_ns", "INT64", (2,), f"server clock at start and end of {step}")
-    for step in ("slices", "patches")
-)
+CLOCK_SLICES, CLOCK_LINE, CLOCK_PATCHES = (_clock(step) for step in ("slices", "line", "patches"))
+"""Each step's own outgoing clock: the marks that came in and those it adds."""
 
+DICOM_VOLUME = Model(
+    "dicom_volume",
+    (DICOM_FILES,),
+    (
+        VOLUME,
+        SPACING_MM,
+        VOLUME_SHAPE,
+        PATIENT_AFFINE,
+        SERIES_UID,
+        STUDY_FLAGS,
+        SELECTION,
+        SLICE_IMAGES,
+        SLICE_INDICES,
+        CLOCK_SLICES,
+    ),
+    # Nothing but a whole readable study would pass, and a refused warm-up keeps a model from loading.
+    warms_up=False,
+    meaning="reads DICOM files and does the work of axial_slices, which saves the volume one hop",
+)
 AXIAL_SLICES = Model(
     "axial_slices",
     (VOLUME, SPACING_MM),
-    (SLICE_IMAGES, SLICE_INDICES, CLOCK_SLICES),
+    (SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE, CLOCK_SLICES),
     meaning="picks one slice every 30 mm and makes detector images",
 )
 SPINAL_CORD_DETECTOR = Model(
@@ -192,11 +247,24 @@ SPINAL_CORD_DETECTOR = Model(
     network=True,
     meaning="YOLO head: the spinal canal on axial slices",
 )
+CENTRE_LINE = Model(
+    "centre_line",
+    (VOLUME_SHAPE, SPACING_MM, SLICE_INDICES, CANAL_GRID, CLOCK),
+    (CENTRE_LINE_MM, FLAGS, CLOCK_LINE),
+    meaning="decodes the boxes, rejects outliers and interpolates between them",
+)
 SPINE_PATCHES = Model(
     "spine_patches",
-    (VOLUME, SPACING_MM, SLICE_INDICES, CANAL_GRID),
-    (PATCHES, LOCATION, PATCH_BOXES_MM, CENTRE_LINE_MM, MIDSAGITTAL, MIDSAGITTAL_MM, FLAGS, CLOCK_PATCHES),
-    meaning="centre line, Fourier resampling, sagittal reconstruction and tiling",
+    (
+        CROP,
+        replace(CROP_ORIGIN, optional=True),
+        replace(VOLUME_SHAPE, optional=True),
+        SPACING_MM,
+        CENTRE_LINE_MM,
+        CLOCK,
+    ),
+    (PATCHES, LOCATION, PATCH_BOXES_MM, MIDSAGITTAL, MIDSAGITTAL_MM, CLOCK_PATCHES),
+    meaning="Fourier resampling, sagittal reconstruction and tiling, of a volume or of a crop of one",
 )
 ENCODERS = tuple(
     Model(
@@ -222,47 +290,93 @@ HEADS = tuple(
 )
 FRACTURE_FINDINGS = Model(
     "fracture_findings",
-    (*(member_tensor(PATCH_PROBABILITY, m) for m in MEMBERS), CLOCK_SLICES, CLOCK_PATCHES),
+    (*(member_tensor(PATCH_PROBABILITY, m) for m in MEMBERS), replace(CLOCK, optional=False)),
     (STUDY_SCORE, THRESHOLD, PATCH_PROBABILITIES, PATCH_SCORES, MODEL_HASH, STAGE_TIMINGS_MS),
     meaning="F_agg: mean over members and flips, smoothing, maximum",
 )
-MODELS = (AXIAL_SLICES, SPINAL_CORD_DETECTOR, SPINE_PATCHES, *ENCODERS, *HEADS, FRACTURE_FINDINGS)
+MODELS = (
+    DICOM_VOLUME,
+    AXIAL_SLICES,
+    SPINAL_CORD_DETECTOR,
+    CENTRE_LINE,
+    SPINE_PATCHES,
+    *ENCODERS,
+    *HEADS,
+    FRACTURE_FINDINGS,
+)
 NETWORKS = tuple(m for m in MODELS if m.network)
 
 
-def _step(model: Model, member: str = "") -> Step:
-    """Wire a model by its own tensor names; those that each member has carry the member's letter outside."""
+def _step(model: Model, member: str = "", **outside_names: str | None) -> Step:
+    """Wire a model by its own tensor names, except those given another name outside, or None: not wired.
+
+    Tensors that each member has carry the member's letter outside.
+    """
     per_member = {FEATURE_ROWS.name, PATCH_PROBABILITY.name}
 
-    def outside(t: Tensor) -> str:
-        return member_tensor(t, member).name if member and t.name in per_member else t.name
+    def wired(tensors: tuple[Tensor, ...]) -> dict[str, str]:
+        names: Mapping[str, str | None] = {
+            t.name: member_tensor(t, member).name if member and t.name in per_member else t.name for t in tensors
+        } | {t.name: outside_names[t.name] for t in tensors if t.name in outside_names}
+        return {own: outside for own, outside in names.items() if outside is not None}
 
-    return Step(model.name, {t.name: outside(t) for t in model.inputs}, {t.name: outside(t) for t in model.outputs})
+    return Step(model.name, wired(model.inputs), wired(model.outputs))
 
+
+_LOCATE = (
+    _step(SPINAL_CORD_DETECTOR),
+    _step(CENTRE_LINE, clock_ns=CLOCK_SLICES.name),
+)
+_CLASSIFY = (
+    *(_step(e, m) for e, m in zip(ENCODERS, MEMBERS, strict=True)),
+    *(_step(h, m) for h, m in zip(HEADS, MEMBERS, strict=True)),
+    _step(FRACTURE_FINDINGS, clock_ns=CLOCK_PATCHES.name),
+)
+_WHOLE_VOLUME = (
+    *_LOCATE,
+    _step(SPINE_PATCHES, crop=VOLUME.name, crop_origin=None, volume_shape=None, clock_ns=CLOCK_LINE.name),
+    *_CLASSIFY,
+)
+_CANAL = (CENTRE_LINE_MM, FLAGS)
+_FINDINGS = (
+    STUDY_SCORE,
+    THRESHOLD,
+    PATCH_PROBABILITIES,
+    PATCH_SCORES,
+    PATCH_BOXES_MM,
+    LOCATION,
+    MIDSAGITTAL,
+    MIDSAGITTAL_MM,
+    MODEL_HASH,
+    STAGE_TIMINGS_MS,
+)
 
 VCF = Ensemble(
     "vcf",
     inputs=(VOLUME, SPACING_MM),
-    outputs=(
-        STUDY_SCORE,
-        THRESHOLD,
-        PATCH_PROBABILITIES,
-        PATCH_SCORES,
-        PATCH_BOXES_MM,
-        LOCATION,
-        CENTRE_LINE_MM,
-        MIDSAGITTAL,
-        MIDSAGITTAL_MM,
-        FLAGS,
-        MODEL_HASH,
-        STAGE_TIMINGS_MS,
-    ),
-    steps=(
-        _step(AXIAL_SLICES),
-        _step(SPINAL_CORD_DETECTOR),
-        _step(SPINE_PATCHES),
-        *(_step(e, m) for e, m in zip(ENCODERS, MEMBERS, strict=True)),
-        *(_step(h, m) for h, m in zip(HEADS, MEMBERS, strict=True)),
-        _step(FRACTURE_FINDINGS),
-    ),
+    outputs=(*_FINDINGS, *_CANAL),
+    steps=(_step(AXIAL_SLICES), *_WHOLE_VOLUME),
+    meaning="the whole volume",
 )
+VCF_DICOM = Ensemble(
+    "vcf_dicom",
+    inputs=(DICOM_FILES,),
+    outputs=(*_FINDINGS, *_CANAL, PATIENT_AFFINE, SPACING_MM, SERIES_UID, STUDY_FLAGS, SELECTION),
+    steps=(_step(DICOM_VOLUME), *_WHOLE_VOLUME),
+    meaning="DICOM files, read and checked by the server",
+)
+VCF_SCOUT = Ensemble(
+    "vcf_scout",
+    inputs=(SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE, SPACING_MM),
+    outputs=_CANAL,
+    steps=(_step(SPINAL_CORD_DETECTOR), _step(CENTRE_LINE, clock_ns=None, clock_line_ns=None)),
+    meaning="detector images, for the centre line that says which crop to send",
+)
+VCF_CROP = Ensemble(
+    "vcf_crop",
+    inputs=(CROP, CROP_ORIGIN, VOLUME_SHAPE, SPACING_MM, CENTRE_LINE_MM),
+    outputs=_FINDINGS,
+    steps=(_step(SPINE_PATCHES, clock_ns=None), *_CLASSIFY),
+    meaning="the voxels about the spine, and the centre line that vcf_scout found",
+)
+ENSEMBLES = (VCF, VCF_SCOUT, VCF_CROP, VCF_DICOM)

@@ -85,6 +85,9 @@ class ServerFailed(VcfError):
 class DeadlineExceeded(VcfError):
     """The answer did not come within the deadline."""
 
+    CODE = "DEADLINE_EXCEEDED"
+    """How the server's text begins when it stops working on a study for that reason."""
+
 
 class SetupError(VcfError):
     """Something on this machine is missing or taken; the sentence names the fix."""

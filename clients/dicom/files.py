@@ -7,6 +7,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -130,6 +131,31 @@ def archive_sources(path: Path) -> Iterator[Source]:
                 continue  # a damaged member: its slice is missing, which the geometry notices
             if data:
                 yield Source(data=data)
+
+
+def read_all(path: Path) -> list[bytes]:
+    """The content of every file at a path that may be DICOM: a folder, an archive, a DICOMDIR's folder or one file.
+
+    Raises
+    ------
+    StudyRefused
+        ``NOT_DICOM`` if there is none; ``NO_IMAGES`` or ``BAD_INPUT`` if the path cannot be read.
+    """
+    if path.is_dir():
+        sources = folder_sources(path)
+    elif is_zip(start := read_start(path)):
+        sources = archive_sources(path)
+    elif path.name.upper() == "DICOMDIR":
+        sources = folder_sources(path.parent)
+    else:
+        sources = iter([Source(path)] if looks_like_dicom(start) else [])
+    files = []
+    for source in sources:
+        with suppress(OSError), source.open() as file:
+            files.append(file.read())
+    if not files:
+        raise StudyRefused(Code.NOT_DICOM, "no DICOM file was found; a DICOM series of CT slices is accepted")
+    return files
 
 
 def file_set_sources(dicomdir: Path, file_ids: list[tuple[str, ...]]) -> Iterator[Source]:

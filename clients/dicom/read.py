@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder, archive, DICOMDIR or file of DICOM to one checked study."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.dicom.assemble import assemble
-from clients.dicom.files import Source, archive_sources, file_set_sources, folder_sources, is_zip, read_start
+from clients.dicom.files import (
+    MAX_FILES,
+    Source,
+    archive_sources,
+    file_set_sources,
+    folder_sources,
+    is_zip,
+    looks_like_dicom,
+    read_start,
+)
 from clients.dicom.header import Damaged, FileSetDirectory, HeaderReader
 from clients.dicom.pixels import Progress
 from clients.dicom.selection import Candidate, candidates, in_order, most_telling, refuse_several_studies
 from clients.dicom.slices import Slice
 from clients.study import Study
 from vcf.errors import Code, StudyRefused
+
+_START_BYTES = 132
+"""Preamble and prefix (DICOM PS3.10 section 7.1)."""
 
 
 @dataclass
@@ -26,12 +38,32 @@ class _Scan:
 
 def read_dicom(path: Path, age_policy: str, progress: Progress | None = None, workers: int | None = None) -> Study:
     """The best usable series below a path; StudyRefused where there is none."""
-    slices = _slices(path)
+    return _best(_slices(path), age_policy, progress, workers)[0]
+
+
+def read_dicom_files(files: Sequence[bytes], age_policy: str, workers: int | None = None) -> tuple[Study, str]:
+    """The best usable series among files in memory, and its UID; StudyRefused where there is none."""
+    if len(files) > MAX_FILES:
+        raise StudyRefused(
+            Code.BAD_INPUT, f"the request holds {len(files)} files, at most {MAX_FILES} are accepted; send one study"
+        )
+    if not len(files):
+        raise StudyRefused(Code.NO_IMAGES, "the request holds no file; the DICOM files of a CT series are accepted")
+    scan = _scan(Source(data=bytes(data)) for data in files if looks_like_dicom(bytes(data[:_START_BYTES])))
+    if not scan.slices:
+        code, what = (Code.TRUNCATED, "damaged") if scan.damaged else (Code.NOT_DICOM, "a DICOM image")
+        found = f"{scan.damaged} of {len(files)} files are" if scan.damaged else f"none of {len(files)} files is"
+        raise StudyRefused(code, f"{found} {what}; a DICOM series of CT slices is accepted")
+    return _best(scan.slices, age_policy, None, workers)
+
+
+def _best(slices: list[Slice], age_policy: str, progress: Progress | None, workers: int | None) -> tuple[Study, str]:
     found = candidates(slices, age_policy)
     usable = in_order(found)
     refuse_several_studies(usable)
     for candidate in usable:
         assert candidate.stack is not None
+        uid = candidate.stack.some.facts.series_uid
         try:
             volume, flags = assemble(candidate.stack, progress, workers)
         except StudyRefused as refusal:
@@ -39,7 +71,7 @@ def read_dicom(path: Path, age_policy: str, progress: Progress | None = None, wo
             candidate.stack = None
             continue
         flags = tuple(dict.fromkeys((*candidate.flags, *flags)))
-        return Study(volume, candidate.series_id, flags, _sentences(found, candidate))
+        return Study(volume, candidate.series_id, flags, _sentences(found, candidate)), uid
     telling = most_telling(found)
     assert telling.refusal is not None
     sentence = telling.refusal.sentence

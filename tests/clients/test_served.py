@@ -44,7 +44,7 @@ def test_a_folder_of_dicom_to_findings(triton_server: TritonServer, folder: Path
     np.testing.assert_array_equal(findings.midsagittal.hu, spine.midsagittal)
     np.testing.assert_allclose([p.location for p in findings.patches], spine.location, atol=1e-6)
     assert findings.study_score == max(p.score for p in findings.patches)
-    assert list(findings.timings_ms) == ["read", "prepare", "wire", *contract.STAGES]
+    assert list(findings.timings_ms) == ["read", "prepare", "scout", "wire", *contract.STAGES[-3:]]
     assert findings.timings_ms["read"] > 0
     assert len(findings.model.hash) == 64 and findings.model.version == "1"
 

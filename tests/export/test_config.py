@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated configurations against protobuf, the contract, and Triton's documented field values."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,24 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from export.config import FORMS, generate, warmup_data, write
-from preprocess import admission, slices, spine
+from preprocess import admission, centre_line, slices, spine
 from vcf.contract import (
     AXIAL_SLICES,
     CANAL_GRID,
+    CENTRE_LINE,
+    CENTRE_LINE_MM,
+    CROP,
+    DICOM_VOLUME,
     ENCODERS,
+    ENSEMBLES,
     HEADS,
     MODELS,
     NETWORKS,
     SLICE_INDICES,
     SPACING_MM,
     SPINE_PATCHES,
-    VCF,
     VOLUME,
+    VOLUME_SHAPE,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,12 +88,12 @@ def test_unknown_form(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_model_has_one(form):
-    assert set(CONFIGS[form]) == {m.name for m in MODELS} | {VCF.name}
+    assert set(CONFIGS[form]) == {m.name for m in (*MODELS, *ENSEMBLES)}
     assert all(name == config.name for name, config in CONFIGS[form].items())
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("model", [*MODELS, VCF], ids=lambda m: m.name)
+@pytest.mark.parametrize("model", [*MODELS, *ENSEMBLES], ids=lambda m: m.name)
 def test_tensors_are_the_contracts(form, model):
     config = CONFIGS[form][model.name]
     assert configured(config.input) == described(model.inputs)
@@ -142,7 +146,7 @@ def test_networks_that_batch_wait_for_other_studies_as_the_contract_says(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+@pytest.mark.parametrize("model", [m for m in MODELS if m.warms_up], ids=lambda m: m.name)
 def test_every_model_warms_up_with_tensors_it_accepts(form, model):
     config = CONFIGS[form][model.name]
     data = warmup_data()
@@ -162,43 +166,69 @@ def test_every_model_warms_up_with_tensors_it_accepts(form, model):
             assert warm.zero_data
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_only_the_reader_of_dicom_does_not_warm_up(form):
+    assert [m.name for m in MODELS if not CONFIGS[form][m.name].model_warmup] == [DICOM_VOLUME.name]
+
+
 def test_warmup_study_is_one_that_the_preparation_accepts():
     """Triton does not load a model whose warm-up is refused."""
     data = warmup_data()
-    sample = CONFIGS["cpu"][SPINE_PATCHES.name].model_warmup[0].inputs
-    volume = np.zeros(sample[VOLUME.name].dims, np.int16)
-    spacing = struct.unpack("<3f", data[f"{SPINE_PATCHES.name}/warmup/{SPACING_MM.name}"])
-    indices = np.frombuffer(data[f"{SPINE_PATCHES.name}/warmup/{SLICE_INDICES.name}"], "<i4")
-    grid = np.frombuffer(data[f"{SPINE_PATCHES.name}/warmup/{CANAL_GRID.name}"], "<f4")
-    assert list(CONFIGS["cpu"][AXIAL_SLICES.name].model_warmup[0].inputs[VOLUME.name].dims) == list(volume.shape)
-    assert admission.check(volume, np.array(spacing)) == spacing
-    assert slices.pick(len(volume), spacing[0]).tolist() == indices.tolist()
-    found = spine.prepare(volume, spacing, indices, grid.reshape(-1, *CANAL_GRID.shape[1:]))
-    assert len(found.centre_line_mm) == len(volume)
-    np.testing.assert_allclose(found.centre_line_mm[:, :2], (volume.shape[1] - 1) / 2 * spacing[1], atol=13)
+
+    def tensor(model, tensor, dtype):
+        return np.frombuffer(data[f"{model.name}/warmup/{tensor.name}"], dtype)
+
+    for model in (CENTRE_LINE, SPINE_PATCHES):
+        assert tensor(model, SPACING_MM, "<f4").tolist() == tensor(AXIAL_SLICES, SPACING_MM, "<f4").tolist()
+    spacing = tuple(tensor(AXIAL_SLICES, SPACING_MM, "<f4").tolist())
+    shape = tuple(CONFIGS["cpu"][AXIAL_SLICES.name].model_warmup[0].inputs[VOLUME.name].dims)
+    assert tuple(CONFIGS["cpu"][SPINE_PATCHES.name].model_warmup[0].inputs[CROP.name].dims) == shape
+    assert tuple(tensor(CENTRE_LINE, VOLUME_SHAPE, "<i4")) == tuple(tensor(SPINE_PATCHES, VOLUME_SHAPE, "<i4")) == shape
+    assert admission.check_shape(shape, np.array(spacing)) == spacing
+    indices, grid = tensor(CENTRE_LINE, SLICE_INDICES, "<i4"), tensor(CENTRE_LINE, CANAL_GRID, "<f4")
+    assert slices.pick(shape[0], spacing[0]).tolist() == indices.tolist()
+    line = spine.locate(shape, spacing, indices, grid.reshape(-1, *CANAL_GRID.shape[1:]))
+    assert len(line.points_mm) == shape[0]
+    np.testing.assert_allclose(line.points_mm[:, :2], (shape[1] - 1) / 2 * spacing[1], atol=13)
+    sent = tensor(SPINE_PATCHES, CENTRE_LINE_MM, "<f4").reshape(-1, 3)
+    found = spine.reconstruct(np.zeros(shape, np.int16), spacing, centre_line.received(sent, shape, spacing))
+    assert len(found.location) >= 2
 
 
+@pytest.mark.parametrize("door", ENSEMBLES, ids=lambda d: d.name)
 @pytest.mark.parametrize("form", FORMS)
-def test_ensemble_wiring(form):
-    """Every tensor of a step comes from the request or an earlier step, with type and shape; nothing is made twice."""
-    ensemble = CONFIGS[form][VCF.name]
+def test_ensemble_wiring(form, door):
+    """Every tensor of a step comes from the request or an earlier step, with type and shape; nothing is made twice or
+    in vain."""
+    ensemble = CONFIGS[form][door.name]
     assert ensemble.platform == "ensemble"
     known = {e.name: (e.data_type, list(e.dims)) for e in ensemble.input}
+    used = {e.name for e in ensemble.output}
     for step in ensemble.ensemble_scheduling.step:
         model = CONFIGS[form][step.model_name]
         batch = [-1] if model.max_batch_size else []
-        assert set(step.input_map) == {e.name for e in model.input}
-        assert set(step.output_map) == {e.name for e in model.output}
-        for entry in model.input:
-            assert known[step.input_map[entry.name]] == (entry.data_type, batch + list(entry.dims))
-        for entry in model.output:
-            name = step.output_map[entry.name]
-            assert name not in known
-            known[name] = (entry.data_type, batch + list(entry.dims))
+        inputs, outputs = {e.name: e for e in model.input}, {e.name: e for e in model.output}
+        assert {e.name for e in model.input if not e.optional} <= set(step.input_map) <= set(inputs)
+        assert set(step.output_map) <= set(outputs)
+        for own, outside in step.input_map.items():
+            dims = batch + list(inputs[own].dims)
+            data_type, known_dims = known[outside]
+            assert data_type == inputs[own].data_type
+            assert len(known_dims) == len(dims)
+            assert all(want in (-1, got) for want, got in zip(dims, known_dims, strict=True))
+            used.add(outside)
+        for own, outside in step.output_map.items():
+            assert outside not in known
+            known[outside] = (outputs[own].data_type, batch + list(outputs[own].dims))
     for entry in ensemble.output:
         assert known[entry.name] == (entry.data_type, list(entry.dims))
-    assert {step.model_name for step in ensemble.ensemble_scheduling.step} == {m.name for m in MODELS}
+    assert used == set(known)  # Triton does not load an ensemble with a tensor that nobody needs
 
 
-def test_ensemble_has_the_version_folder_that_triton_needs():
-    assert (ROOT / "model_repository" / VCF.name / "1").is_dir()
+def test_every_model_serves_some_front_door():
+    assert {step.model for door in ENSEMBLES for step in door.steps} == {m.name for m in MODELS}
+
+
+@pytest.mark.parametrize("door", ENSEMBLES, ids=lambda d: d.name)
+def test_ensemble_has_the_version_folder_that_triton_needs(door):
+    assert (ROOT / "model_repository" / door.name / "1").is_dir()

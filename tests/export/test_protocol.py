@@ -2,7 +2,7 @@
 import pytest
 
 from export.protocol import PAGE, fill
-from vcf.contract import VCF
+from vcf.contract import ENSEMBLES
 
 
 def test_the_committed_page_is_what_the_contract_says():
@@ -10,14 +10,15 @@ def test_the_committed_page_is_what_the_contract_says():
     assert fill(page) == page, "run python -m export.protocol"
 
 
-def test_every_tensor_of_the_front_door_is_on_the_page():
+@pytest.mark.parametrize("door", ENSEMBLES, ids=lambda d: d.name)
+def test_every_tensor_of_the_front_doors_is_on_the_page(door):
     page = PAGE.read_text("utf-8")
-    for tensor in (*VCF.inputs, *VCF.outputs):
+    for tensor in (*door.inputs, *door.outputs):
         assert f"| `{tensor.name}` | {tensor.dtype} |" in page
 
 
 def test_a_page_without_its_markers_is_an_error_and_not_an_empty_table():
-    with pytest.raises(ValueError, match="inputs"):
+    with pytest.raises(ValueError, match="vcf inputs"):
         fill("# Protocol\n")
 
 

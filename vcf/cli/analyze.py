@@ -36,6 +36,13 @@ def add_parser(subparsers: Any) -> None:
         help="longest wait for the answer (default %(default)g)",
     )
     parser.add_argument(
+        "--wire",
+        choices=("auto", "shm", "crop", "volume", "dicom"),
+        default="auto",
+        help="how the study gets to the server: shared memory, the part about the spine, all of it, or its files; "
+        "auto is the part about the spine, if the server takes that (default %(default)s)",
+    )
+    parser.add_argument(
         "--age-policy",
         choices=("warn", "block"),
         default="warn",
@@ -59,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Analyse, write, print."""
     from clients import VcfClient
 
-    with VcfClient(args.server, deadline_s=args.deadline) as client, reading() as progress:
+    with VcfClient(args.server, deadline_s=args.deadline, wire=args.wire) as client, reading() as progress:
         findings = client.analyze(args.study, age_policy=args.age_policy, progress=progress)
     if args.report:
         from clients.report import write_report
@@ -144,4 +151,5 @@ def show(findings: "Findings") -> None:
     total_s = sum(findings.timings_ms.values()) / 1e3
     times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in findings.timings_ms.items())
     console.print(f"[dim]{total_s:.2f} s; in ms: {times}[/]")
+    console.print(f"[dim]sent by {findings.wire}: {findings.bytes_sent / 1e6:.1f} MB[/]")
     console.print(f"[dim]{findings.notice}[/]")

@@ -4,18 +4,21 @@
 Runs inside Triton's Python stub, which provides ``triton_python_backend_utils``.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vcf.contract import Model
-from vcf.errors import StudyRefused
+from vcf.contract import Model, Tensor
+from vcf.errors import ServerUnavailable, StudyRefused
 
 NUMPY: Mapping[str, DTypeLike] = {
     "FP32": np.float32,
+    "FP64": np.float64,
     "INT16": np.int16,
     "INT32": np.int32,
     "INT64": np.int64,
@@ -24,18 +27,23 @@ NUMPY: Mapping[str, DTypeLike] = {
 Work = Callable[..., Mapping[str, ArrayLike]]
 
 
-def answer(model: Model, requests: Sequence[Any], work: Work) -> list[Any]:
-    """One response a request: ``work`` gets the inputs in the contract's order and returns the outputs by name.
+def answer(model: Model, requests: Sequence[Any], work: Work, *, with_parameters: bool = False) -> list[Any]:
+    """One response a request: ``work`` gets the inputs in the contract's order (None for an optional one
+    that is not there) and returns the outputs by name.
+
+    ``with_parameters`` hands it the request's parameters as a mapping of that name, too.
 
     A refusal becomes ``INVALID_ARGUMENT`` with the text ``CODE: sentence``; anything else that goes wrong is
     ``INTERNAL``, and its traceback, which holds no tensor values, goes to the log.
     """
-    return [_answer(model, request, work) for request in requests]
+    return [_answer(model, request, work, with_parameters) for request in requests]
 
 
-def _answer(model: Model, request: Any, work: Work) -> Any:
+def _answer(model: Model, request: Any, work: Work, with_parameters: bool) -> Any:
     try:
-        outputs = work(*(_input(request, tensor.name) for tensor in model.inputs))
+        if with_parameters:
+            work = partial(work, parameters=json.loads(request.parameters() or "{}"))
+        outputs = work(*(_input(request, tensor) for tensor in model.inputs))
         wanted = set(request.requested_output_names())
         return pb_utils.InferenceResponse(
             [
@@ -46,14 +54,19 @@ def _answer(model: Model, request: Any, work: Work) -> Any:
         )
     except StudyRefused as refused:
         return _error(str(refused), pb_utils.TritonError.INVALID_ARG)
+    except ServerUnavailable as error:
+        return _error(str(error), pb_utils.TritonError.UNAVAILABLE)
     except Exception as error:
         pb_utils.Logger.log_error(f"{model.name} failed: {_where(error)}")
         return _error(f"{model.name} failed: {type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
 
 
-def _input(request: Any, name: str) -> NDArray[Any]:
-    """A view of the tensor in shared memory."""
-    array: NDArray[Any] = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+def _input(request: Any, tensor: Tensor) -> NDArray[Any] | None:
+    """A view of the tensor in shared memory; None for an optional one that was left out."""
+    found = pb_utils.get_input_tensor_by_name(request, tensor.name)
+    if found is None and tensor.optional:
+        return None
+    array: NDArray[Any] = found.as_numpy()
     return array
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from preprocess import admission, slices
-from vcf.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES
+from vcf.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE
 from vcf.serve.step import answer
 
 
@@ -18,6 +18,7 @@ def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
     return {
         SLICE_IMAGES.name: images,
         SLICE_INDICES.name: indices,
+        VOLUME_SHAPE.name: volume.shape,
         CLOCK_SLICES.name: (started_ns, time.monotonic_ns()),
     }
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Centre line, resampling, sagittal reconstruction and tiling (paper §2.2)."""
+"""Resampling, sagittal reconstruction and tiling of a volume, or of a crop about the spine (paper §2.2)."""
 
 import time
 from typing import Any
 
-from preprocess import admission, spine
+from preprocess import admission, centre_line, spine
+from preprocess.crop import Crop
 from vcf.contract import (
-    CENTRE_LINE_MM,
     CLOCK_PATCHES,
-    FLAGS,
     LOCATION,
     MIDSAGITTAL,
     MIDSAGITTAL_MM,
@@ -19,19 +18,25 @@ from vcf.contract import (
 from vcf.serve.step import answer
 
 
-def work(volume: Any, spacing_mm: Any, slice_indices: Any, canal_grid: Any) -> dict[str, Any]:
-    """Inputs and outputs as in the contract."""
+def work(
+    crop: Any, crop_origin: Any, volume_shape: Any, spacing_mm: Any, centre_line_mm: Any, clock_ns: Any
+) -> dict[str, Any]:
+    """Inputs and outputs as in the contract; without origin and shape the crop is the whole volume."""
     started_ns = time.monotonic_ns()
-    found = spine.prepare(volume, admission.check(volume, spacing_mm), slice_indices, canal_grid)
+    shape = tuple(int(size) for size in (crop.shape if volume_shape is None else volume_shape))
+    spacing = admission.check_shape(shape, spacing_mm)
+    row, column = (0, 0) if crop_origin is None else (int(start) for start in crop_origin)
+    line = centre_line.received(centre_line_mm, shape, spacing)
+    found = spine.reconstruct(Crop(crop, (row, column), shape), spacing, line)
+    # Behind another step this one's time begins where that one ended: getting the voxels here is a part of it.
+    before = (started_ns,) if clock_ns is None else clock_ns
     return {
         PATCHES.name: found.patches,
         LOCATION.name: found.location,
         PATCH_BOXES_MM.name: found.patch_boxes_mm,
-        CENTRE_LINE_MM.name: found.centre_line_mm,
         MIDSAGITTAL.name: found.midsagittal,
         MIDSAGITTAL_MM.name: found.midsagittal_mm,
-        FLAGS.name: [flag.encode() for flag in found.flags],
-        CLOCK_PATCHES.name: (started_ns, time.monotonic_ns()),
+        CLOCK_PATCHES.name: (*before, time.monotonic_ns()),
     }
 
 

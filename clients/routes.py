@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways a study takes to the server: the same findings, at different cost on the wire.
+
+``shm``
+    The volume in memory that client and server share; only its name is sent.
+``crop``
+    First the detector's images, then the voxels about the spine that the server found on them.
+``volume``
+    The whole volume in one message.
+``dicom``
+    The DICOM files as they are; the server reads them.
+"""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clients.region import Region
+from clients.wire import Answer, Arrays, Content, GrpcWire, Inputs, InRegion
+from preprocess import admission, centre_line, crop, slices, spine
+from preprocess.geometry import Volume
+from vcf import contract
+from vcf.contract import VCF, VCF_CROP, VCF_DICOM, VCF_SCOUT, Ensemble, Tensor
+from vcf.errors import DeadlineExceeded
+
+SHM, CROP, VOLUME, DICOM = WIRES = ("shm", "crop", "volume", "dicom")
+
+
+class NotHere(Exception):
+    """This way is not open between this client and this server; another one may be."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What came back, and what it took.
+
+    tensors
+        Of all answers together.
+    bytes_sent
+        All messages to the server; what lies in shared memory is in none.
+    timings_ms
+        Wall time of what the client did and waited for, in order: ``prepare``, ``scout``, ``wire``. The last one
+        holds the server's stages, which the answer tells apart.
+    """
+
+    wire: str
+    model: str
+    model_version: str
+    tensors: Arrays
+    bytes_sent: int
+    timings_ms: dict[str, float]
+
+
+class Route:
+    """One study's messages to the server, all within one deadline, and their account."""
+
+    def __init__(self, grpc: GrpcWire, name: str, deadline_s: float) -> None:
+        self.grpc = grpc
+        self._name = name
+        self._deadline_s = deadline_s
+        self._until = time.perf_counter() + deadline_s
+        self._mark = time.perf_counter()
+        self._bytes = 0
+        self._timings_ms: dict[str, float] = {}
+        self._answers: list[Answer] = []
+
+    def left_s(self) -> float:
+        """What is left of the deadline."""
+        left = self._until - time.perf_counter()
+        if left <= 0:
+            raise self._late()
+        return left
+
+    def _late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"no answer from {self.grpc.address} within {self._deadline_s:g} s")
+
+    def ask(self, door: Ensemble, inputs: Inputs, timing: str = "wire", *, age_policy: str | None = None) -> Answer:
+        """Send one request; the time since the last one counts as preparation."""
+        message = self.grpc.prepare(
+            door.name,
+            f"{self._name}-{uuid.uuid4().hex[:16]}",
+            inputs,
+            budget_s=self.left_s(),
+            parameters={contract.AGE_POLICY: age_policy} if age_policy else None,
+        )
+        self._bytes += len(message)
+        left_s = self.left_s()
+        self._spent("prepare")
+        try:
+            answer = self.grpc.send(message, left_s)
+        except DeadlineExceeded:
+            raise self._late() from None
+        self._spent(timing)
+        self._answers.append(answer)
+        return answer
+
+    def done(self, wire: str, door: Ensemble) -> Exchange:
+        """The account of all that was asked."""
+        tensors = {name: tensor for answer in self._answers for name, tensor in answer.tensors.items()}
+        return Exchange(wire, door.name, self._answers[-1].model_version, tensors, self._bytes, self._timings_ms)
+
+    def _spent(self, what: str) -> None:
+        now = time.perf_counter()
+        self._timings_ms[what] = self._timings_ms.get(what, 0.0) + (now - self._mark) * 1e3
+        self._mark = now
+
+
+def by_volume(route: Route, volume: Volume) -> Exchange:
+    """The whole volume in one message."""
+    route.ask(VCF, [(contract.VOLUME, volume.hu), _spacing(volume)])
+    return route.done(VOLUME, VCF)
+
+
+def by_shm(route: Route, volume: Volume) -> Exchange:
+    """The volume in shared memory.
+
+    Raises
+    ------
+    NotHere
+        If server and client share none.
+    """
+    try:
+        region = Region(volume.hu)
+    except OSError:
+        raise NotHere from None
+    try:
+        if not route.grpc.register(region.name, region.nbytes, route.left_s()):
+            raise NotHere
+    finally:
+        region.forget_name()  # the server has mapped it, or never will
+    content = InRegion(volume.hu.shape, region.name, region.nbytes)
+    try:
+        route.ask(VCF, [(contract.VOLUME, content), _spacing(volume)])
+    finally:
+        route.grpc.unregister(region.name)
+    return route.done(SHM, VCF)
+
+
+def by_crop(route: Route, volume: Volume) -> Exchange:
+    """Detector images first, then the crop about the centre line that they gave."""
+    shape = volume.hu.shape
+    # As the server will see it: with another rounding the crop could lack a column.
+    spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
+    indices = slices.pick(shape[0], spacing[0])
+    about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), _spacing(volume)]
+    images = slices.detector_images(volume.hu, spacing, indices)
+    scouted = route.ask(
+        VCF_SCOUT, [(contract.SLICE_IMAGES, images), (contract.SLICE_INDICES, indices), *about], timing="scout"
+    )
+    line_mm = scouted.tensor(contract.CENTRE_LINE_MM)
+    part = crop.cut(volume.hu, spine.window(shape, spacing, centre_line.received(line_mm, shape, spacing)))
+    route.ask(
+        VCF_CROP,
+        [
+            (contract.CROP, part.hu),
+            (contract.CROP_ORIGIN, np.array(part.origin, np.int32)),
+            (contract.CENTRE_LINE_MM, line_mm),
+            *about,
+        ],
+    )
+    return route.done(CROP, VCF_CROP)
+
+
+def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:
+    """The files; the server reads them."""
+    route.ask(VCF_DICOM, [(contract.DICOM_FILES, files)], age_policy=age_policy)
+    return route.done(DICOM, VCF_DICOM)
+
+
+def _spacing(volume: Volume) -> tuple[Tensor, Content]:
+    return contract.SPACING_MM, np.array(volume.spacing_mm, np.float32)
