@@ -41,15 +41,23 @@ def train(
     *,
     member: str,
     seed: int,
+    start: tuple[keras.Model, keras.Model] | None = None,
     progress: Progress = lambda *_: None,
 ) -> TrainedMember:
-    """Train one member from random weights; the seed decides those and the content of the batches."""
+    """Train one member; the seed decides its random weights and the content of the batches.
+
+    ``start`` is an F_rep and F_seq to go on from in place of random weights.
+    """
     keras.utils.set_random_seed(seed)
     height, width, depth = studies.patches.shape[1:]
     grid = height, width, depth
     encoder = models.patch_encoder(grid, member=member, dtype=preset.dtype)
-    _expect_ct(encoder, studies)
     head = models.training_head(encoder.output_shape[-1])
+    if start is None:
+        _expect_ct(encoder, studies)
+    else:
+        encoder.set_weights(start[0].get_weights())
+        head.set_weights(start[1].get_weights())
     anatomy = keras.layers.Dense(height * 5, name="anatomy")
     anatomy.build((None, encoder.output_shape[-1]))
     served = encoder.trainable_variables + head.trainable_variables
@@ -80,15 +88,16 @@ def train(
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
+    severe_until = preset.severe_first * preset.steps if start is None else 0
     sampler = Sampler(studies, preset, np.random.default_rng(seed))
     best: tuple[float, int, list[NDArray[np.float32]]] | None = None
     history: list[tuple[int, float, float]] = []
     losses: list[float] = []
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(sampler.draw, severe_only=preset.severe_first > 0)
+        coming = ahead.submit(sampler.draw, severe_only=severe_until > 0)
         for number in range(1, preset.steps + 1):
             batch = coming.result()
-            coming = ahead.submit(sampler.draw, severe_only=number < preset.severe_first * preset.steps)
+            coming = ahead.submit(sampler.draw, severe_only=number < severe_until)
             optimizer.learning_rate = learning_rate(
                 number - 1, preset.steps, preset.learning_rate, constant=preset.constant_rate
             )

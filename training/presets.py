@@ -68,7 +68,8 @@ class MemberPreset:
     """Of a second task in training: heights and places of the vertebral bodies, which phantoms know exactly. It teaches
     F_rep endplates several times faster than fracture labels alone do. Its layer is dropped afterwards."""
     severe_first: float = 0.25
-    """Share of the steps, at the start, whose positive studies all have a fracture of grade 2 or 3."""
+    """Share of the steps, at the start of a training from random weights, whose positive studies all have a fracture
+    of grade 2 or 3."""
     evaluate_every: int = 150
     dtype: str = "mixed_bfloat16"
     augmentation: Augmentation = field(

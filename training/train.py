@@ -45,6 +45,8 @@ class Training:
     seed: int = 0
     shared_data: Path | None = None
     cache: Path | None = None
+    start: Path | None = None
+    """Folder of weights that members go on from; None for random ones."""
     progress: Progress = _silent
 
     @property
@@ -112,7 +114,7 @@ class Training:
 
     def train_member(self, name: str, training: Studies, tuning: Studies) -> dict[str, Any]:
         """Train and save one member; its entry of the manifest."""
-        start, preset = time.monotonic(), self.preset.member
+        began, preset = time.monotonic(), self.preset.member
         seed = self.seed + 1 + MEMBERS.index(name)
         trained = member.train(
             training,
@@ -120,6 +122,7 @@ class Training:
             preset,
             member=name,
             seed=seed,
+            start=store.load_member(name, self.start) if self.start else None,
             progress=lambda step, figures: self.progress(f"member {name}", step, preset.steps, figures),
         )
         store.save_member(self.out, name, trained.encoder, trained.head)
@@ -132,8 +135,13 @@ class Training:
             "best_step": trained.step,
             "figures": {"synthetic": {"tuning_auc": trained.tuning_auc}},
             "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
-            "minutes": round((time.monotonic() - start) / 60, 1),
+            "minutes": round((time.monotonic() - began) / 60, 1),
         }
+        if self.start:
+            before = store.read_manifest(self.start).get("members", {}).get(name, {})
+            entry["started_from"] = {
+                k: before[k] for k in ("seed", "settings", "history", "started_from") if k in before
+            }
         store.update_manifest(self.out, members={name: entry})
         return entry
 

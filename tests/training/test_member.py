@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from training import member, models
+from training.presets import PRESETS, Augmentation
+from training.studies import Studies
+
+QUICK = replace(
+    PRESETS["tiny"].member,
+    steps=40,
+    patches_per_step=16,
+    lengths=(2,),
+    learning_rate=5e-3,
+    evaluate_every=20,
+    severe_first=0.0,
+    anatomy_weight=0.0,
+    augmentation=Augmentation(left_right=0.5),
+)
+
+
+def bright_or_dark(studies: int, seed: int) -> Studies:
+    """Two patches a study; a fracture is a bright second patch, which any network can learn."""
+    rng = np.random.default_rng(seed)
+    n = 2 * studies
+    label = np.zeros(n, np.uint8)
+    label[1::4] = 1
+    patches = rng.integers(0, 60, (n, 8, 8, 8)) + 150 * label[:, None, None, None]
+    return Studies(
+        patches.astype(np.uint8),
+        np.tile([0.25, 0.75], studies).astype(np.float32),
+        label,
+        np.ones(n, np.uint8),
+        3 * label,
+        np.full((n, 8, 5), np.nan, np.float16),
+        np.arange(0, n + 1, 2),
+        np.array([f"s{i}" for i in range(studies)]),
+    )
+
+
+@pytest.mark.slow
+def test_learns_what_can_be_learnt_and_goes_on_from_weights() -> None:
+    training, tuning = bright_or_dark(24, 0), bright_or_dark(12, 1)
+    trained = member.train(training, tuning, QUICK, member="a", seed=1)
+    assert trained.tuning_auc > 0.95
+    assert trained.history[-1][1] < trained.history[0][1]
+    still = replace(QUICK, steps=1, evaluate_every=1, learning_rate=0.0)
+    again = member.train(training, tuning, still, member="a", seed=2, start=(trained.encoder, trained.head))
+    for before, after in zip(trained.encoder.get_weights(), again.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert again.tuning_auc == pytest.approx(trained.tuning_auc)
+
+
+def test_first_convolution_starts_from_standardised_patches() -> None:
+    data = bright_or_dark(8, 2)
+    encoder = models.patch_encoder((8, 8, 8))
+    first = encoder.get_layer("block1_conv1")
+    kernel, bias = first.get_weights()
+    scaled = data.patches / 255
+    member._expect_ct(encoder, data)
+    patch = scaled[:1, 2:5, 2:5, 2:5].reshape(27)
+    standard = (patch - scaled.mean()) / scaled.std()
+    new_kernel, new_bias = first.get_weights()
+    np.testing.assert_allclose(
+        patch @ new_kernel.reshape(27, -1) + new_bias, standard @ kernel.reshape(27, -1) + bias, atol=1e-4
+    )
+
+
+def test_flipped_probabilities_are_those_of_the_mirrored_patches() -> None:
+    data = bright_or_dark(3, 3)
+    encoder, head = models.patch_encoder((8, 8, 8)), models.training_head(32)
+    mirrored = replace(data, patches=data.patches[..., ::-1])
+    for one, other in zip(
+        member.probabilities(encoder, head, data, flip=True), member.probabilities(encoder, head, mirrored), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
