@@ -39,6 +39,8 @@ _NUMPY: dict[str, np.dtype[Any]] = {
 """Of the types that cross this wire; Triton's tensors are little-endian on every machine it runs on."""
 _TIMEOUT = "timeout"
 """Triton's own request parameter, in microseconds: what is left to the server when the request arrives."""
+_WAITED_TOO_LONG = "Request timeout expired"
+"""What Triton says (UNAVAILABLE) of a request that waited in a queue for longer than its timeout."""
 _GLANCE_S, _GOODBYE_S = 0.02, 3.0
 """How long to wait for the server to forget a region: in passing, and in the end."""
 
@@ -89,7 +91,7 @@ class GrpcWire:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._unregistering: list[Any] = []
+        self._unregistered: list[str] = []
         self._channel = grpc.insecure_channel(
             address,
             options=[
@@ -114,7 +116,7 @@ class GrpcWire:
 
     def close(self) -> None:
         """Close the channel; calls in flight end with an error."""
-        for call in self._unregistering:
+        for call in [self._forget(region) for region in self._unregistered]:
             _ended(call, _GOODBYE_S)
         self._channel.close()
 
@@ -137,11 +139,15 @@ class GrpcWire:
     def unregister(self, region: str) -> None:
         """Have the server forget a region once it has answered the requests that use it; nothing if it is gone.
 
-        Does not wait for a server that hangs: `close` does, a little.
+        Does not wait for a server that hangs. The server is asked once more the next time, or in the end: it may still
+        have been letting go of the request, and forgetting a region twice does no harm.
         """
-        call = self._unregister.future(kserve.SystemSharedMemoryUnregisterRequest(name=region), timeout=_GOODBYE_S)
-        if not _ended(call, _GLANCE_S):
-            self._unregistering.append(call)
+        before, self._unregistered = self._unregistered, [region]
+        for name in (region, *before):
+            _ended(self._forget(name), _GLANCE_S)
+
+    def _forget(self, region: str) -> Any:
+        return self._unregister.future(kserve.SystemSharedMemoryUnregisterRequest(name=region), timeout=_GOODBYE_S)
 
     def prepare(
         self,
@@ -220,7 +226,8 @@ class GrpcWire:
         details = " ".join((error.details() or "no details").split())
         if refused := StudyRefused.find(details):
             return refused
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or f"{DeadlineExceeded.CODE}: " in details:
+        late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        if late or any(words in details for words in (f"{DeadlineExceeded.CODE}: ", _WAITED_TOO_LONG)):
             return self._late(deadline_s)
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             return ServerUnavailable(f"no Triton server takes studies at {self.address} ({details})")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from export.pbtxt import Enum, Value, entries, text
 from preprocess.spec import DETECTOR, MAX_PATCHES, MIN_COVERAGE_MM
 from vcf.contract import (
+    ABREAST,
     AXIAL_SLICES,
     CANAL_GRID,
     CENTRE_LINE,
@@ -66,6 +67,10 @@ PYTHON_INSTANCES = {
 """Studies prepared at a time. With a GPU the preparation on the CPU is what limits throughput."""
 PYTHON_INSTANCES[ONNXRUNTIME] = PYTHON_INSTANCES[CPU]
 
+QUEUE_POLICY: dict[str, Value] = {
+    # A request that has waited for longer than its own timeout is not worked on; without one it may wait for ever.
+    "default_queue_policy": {"timeout_action": Enum("REJECT"), "allow_timeout_override": True}
+}
 OPENVINO = {
     "NUM_STREAMS": "1",
     "PERFORMANCE_HINT": "LATENCY",
@@ -168,9 +173,14 @@ def _model(model: Model, form: str) -> dict[str, Value]:
         "output": [_tensor(tensor) for tensor in model.outputs],
         "instance_group": [_instances(model, form)],
     }
+    batching: dict[str, Value] = {}
     if model.max_batch_size:
         # No preferred sizes: they are met only by an exact sum, and studies differ in their number of patches.
-        message["dynamic_batching"] = {"max_queue_delay_microseconds": model.batch_delay_us}
+        batching["max_queue_delay_microseconds"] = model.batch_delay_us
+    if model.name not in ABREAST:
+        batching |= QUEUE_POLICY
+    if batching:
+        message["dynamic_batching"] = batching
     if parameters := _parameters(model, form):
         message["parameters"] = entries({key: {"string_value": value} for key, value in parameters.items()})
     if model.warms_up:

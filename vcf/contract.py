@@ -305,6 +305,9 @@ MODELS = (
     FRACTURE_FINDINGS,
 )
 NETWORKS = tuple(m for m in MODELS if m.network)
+ABREAST = frozenset(m.name for m in (*ENCODERS, *HEADS))
+"""Models that run beside others for the same study. They finish what has come to them even after its deadline: when
+one of several steps abreast fails, Triton (2.51) never frees the study and waits for it in vain when it stops."""
 
 
 def _step(model: Model, member: str = "", **outside_names: str | None) -> Step:

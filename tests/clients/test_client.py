@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -190,6 +191,41 @@ def test_late_answer_passes_the_deadline(fake_triton: Any, study: Study) -> None
     ):
         client.analyze(study)
     release.set()
+
+
+def test_caller_gets_the_word_within_50_ms_of_the_deadline(fake_triton: Any, study: Study) -> None:
+    release = threading.Event()
+    fake_triton.reply = lambda request, context: release.wait(10)
+    late_s = []
+    for _ in range(3):
+        started = time.perf_counter()
+        with VcfClient(fake_triton.address, deadline_s=0.2) as client, pytest.raises(DeadlineExceeded):
+            client.analyze(study)
+        late_s.append(time.perf_counter() - started - 0.2)
+    release.set()
+    assert 0 <= min(late_s) < 0.05
+
+
+def test_server_learns_what_is_left_of_the_deadline(fake_triton: Any, study: Study) -> None:
+    with VcfClient(fake_triton.address, deadline_s=7) as client:
+        client.analyze(study)
+        client.analyze(study)
+    first, second = fake_triton.requests
+    assert 6e6 < first.parameters["timeout"].int64_param <= 7e6  # in µs
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (grpc.StatusCode.CANCELLED, "in ensemble 'vcf', DEADLINE_EXCEEDED: the study's time was over before x began"),
+        (grpc.StatusCode.UNAVAILABLE, "in ensemble 'vcf', Request timeout expired"),
+    ],
+)
+def test_server_that_gave_up_is_a_passed_deadline(fake_triton: Any, study: Study, code: Any, words: str) -> None:
+    fake_triton.reply = abort(code, words)
+    with VcfClient(fake_triton.address) as client, pytest.raises(DeadlineExceeded, match=r"within 120 s"):
+        client.analyze(study)
 
 
 @pytest.mark.parametrize("deadline_s", [0.0, -1.0, float("nan")])

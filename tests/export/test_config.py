@@ -140,7 +140,9 @@ def test_parameters_are_documented_ones(form, name):
 def test_networks_that_batch_wait_for_other_studies_as_the_contract_says(form):
     for model in MODELS:
         config = CONFIGS[form][model.name]
-        assert config.HasField("dynamic_batching") == (model.max_batch_size > 0)
+        policy = config.dynamic_batching.default_queue_policy
+        assert policy.timeout_action == pb.ModelQueuePolicy.REJECT
+        assert policy.allow_timeout_override == (model not in (*ENCODERS, *HEADS))
         assert config.dynamic_batching.max_queue_delay_microseconds == model.batch_delay_us
     assert all(CONFIGS[form][m.name].dynamic_batching.max_queue_delay_microseconds == 1000 for m in ENCODERS)
 

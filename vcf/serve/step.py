@@ -13,8 +13,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vcf.contract import Model, Tensor
-from vcf.errors import ServerUnavailable, StudyRefused
+from vcf.contract import CLOCK, Model, Tensor
+from vcf.errors import DeadlineExceeded, ServerUnavailable, StudyRefused
+from vcf.serve import deadline
 
 NUMPY: Mapping[str, DTypeLike] = {
     "FP32": np.float32,
@@ -33,7 +34,8 @@ def answer(model: Model, requests: Sequence[Any], work: Work, *, with_parameters
 
     ``with_parameters`` hands it the request's parameters as a mapping of that name, too.
 
-    A refusal becomes ``INVALID_ARGUMENT`` with the text ``CODE: sentence``; anything else that goes wrong is
+    A study whose deadline has passed is not worked on (``CANCELLED``); the step that no clock reaches is the one where
+    it begins. A refusal becomes ``INVALID_ARGUMENT`` with the text ``CODE: sentence``; anything else that goes wrong is
     ``INTERNAL``, and its traceback, which holds no tensor values, goes to the log.
     """
     return [_answer(model, request, work, with_parameters) for request in requests]
@@ -43,7 +45,10 @@ def _answer(model: Model, request: Any, work: Work, with_parameters: bool) -> An
     try:
         if with_parameters:
             work = partial(work, parameters=json.loads(request.parameters() or "{}"))
-        outputs = work(*(_input(request, tensor) for tensor in model.inputs))
+        inputs = [_input(request, tensor) for tensor in model.inputs]
+        clocks = [array for array, tensor in zip(inputs, model.inputs, strict=True) if tensor.name == CLOCK.name]
+        deadline.check(request, model.name, first=all(clock is None for clock in clocks))
+        outputs = work(*inputs)
         wanted = set(request.requested_output_names())
         return pb_utils.InferenceResponse(
             [
@@ -52,6 +57,8 @@ def _answer(model: Model, request: Any, work: Work, with_parameters: bool) -> An
                 if tensor.name in wanted
             ]
         )
+    except DeadlineExceeded as late:
+        return _error(str(late), pb_utils.TritonError.CANCELLED)
     except StudyRefused as refused:
         return _error(str(refused), pb_utils.TritonError.INVALID_ARG)
     except ServerUnavailable as error:

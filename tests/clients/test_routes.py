@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same study by every wire to the real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from tritonclient import grpc as triton
+
+from clients import Findings, VcfClient, routes
+from clients.reader import read_study
+from clients.region import FOLDER
+from clients.wire import GrpcWire
+from preprocess.geometry import Volume
+from tests.clients.ct_series import CtSeries
+from vcf import contract
+from vcf.contract import FRACTURE_FINDINGS, SPINE_PATCHES, VCF
+from vcf.errors import Code, DeadlineExceeded, ServerUnavailable, StudyRefused, VcfError
+from vcf.serve.server import TritonServer
+
+if TYPE_CHECKING:
+    from clients import Study
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("series")
+    CtSeries(slices=60, size=128).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    return read_study(folder)
+
+
+def by(server: TritonServer, wire: str, study: Study | Path, **options: Any) -> Findings:
+    with VcfClient(server.grpc_url, wire=wire, **options) as client:
+        return client.analyze(study)
+
+
+def regions() -> list[str]:
+    return [path.name for path in FOLDER.glob("vcf-client-*")]
+
+
+def registered(server: TritonServer) -> int:
+    with triton.InferenceServerClient(server.grpc_url) as client:
+        return len(client.get_system_shared_memory_status().regions)
+
+
+def runs(server: TritonServer, model: str) -> int:
+    with triton.InferenceServerClient(server.grpc_url) as client:
+        return int(client.get_inference_statistics(model).model_stats[0].inference_count)
+
+
+@pytest.mark.parametrize("wire", ["shm", "crop", "dicom", "auto"])
+def test_every_wire_gives_the_same_findings(triton_server: TritonServer, folder: Path, study: Study, wire: str) -> None:
+    expected = by(triton_server, "volume", study)
+    found = by(triton_server, wire, folder if wire == "dicom" else study)
+    assert found.wire == ("crop" if wire == "auto" else wire)
+    assert found.study_score == pytest.approx(expected.study_score, abs=1e-4)
+    for name in ("probability", "score", "location", "box_mm"):
+        values, wanted = ([getattr(p, name) for p in f.patches] for f in (found, expected))
+        np.testing.assert_allclose(values, wanted, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(found.centre_line_mm, expected.centre_line_mm, atol=1e-4)
+    assert np.abs(found.midsagittal.hu.astype(int) - expected.midsagittal.hu).max() <= 1
+    assert (found.flags, found.series_id, found.model.hash) == (expected.flags, expected.series_id, expected.model.hash)
+    assert len(found.selection) == len(expected.selection) == 1
+    assert regions() == [] and registered(triton_server) == 0
+
+
+def test_bytes_sent_tell_the_wires_apart(triton_server: TritonServer, folder: Path, study: Study) -> None:
+    sent = {wire: by(triton_server, wire, study).bytes_sent for wire in ("shm", "crop", "volume")}
+    whole = study.volume.hu.nbytes
+    assert sent["shm"] < 1000
+    assert whole < sent["volume"] < whole + 1000
+    assert sent["crop"] < whole + 20 * 262_144  # a small series: its detector images outweigh it
+    files = sum(path.stat().st_size for path in folder.iterdir())
+    assert files < by(triton_server, "dicom", folder).bytes_sent < files + 2000
+
+
+def test_stages_of_each_wire_are_its_own(triton_server: TritonServer, folder: Path, study: Study) -> None:
+    for wire, own, stages in (
+        ("volume", (), contract.STAGES[1:]),
+        ("shm", (), contract.STAGES[1:]),
+        ("crop", ("scout",), contract.STAGES[-3:]),
+        ("dicom", (), contract.STAGES),
+    ):
+        timings_ms = by(triton_server, wire, folder if wire == "dicom" else study).timings_ms
+        assert list(timings_ms) == ["read", "prepare", *own, "wire", *stages]
+        assert all(timings_ms[stage] > 0 for stage in stages)
+
+
+@pytest.mark.parametrize("wire", ["shm", "crop", "volume"])
+@pytest.mark.parametrize("code", [Code.SPINE_NOT_FOUND, Code.TOO_SHORT])
+def test_refusal_comes_through_every_wire(triton_server: TritonServer, study: Study, wire: str, code: Code) -> None:
+    volume = study.volume
+    hu = np.full_like(volume.hu, -1000) if code is Code.SPINE_NOT_FOUND else volume.hu[:20]
+    with pytest.raises(StudyRefused) as refused:
+        by(triton_server, wire, replace(study, volume=Volume(hu, volume.spacing_mm, volume.affine)))
+    assert refused.value.code is code
+    assert regions() == [] and registered(triton_server) == 0
+
+
+def test_refusal_of_the_reader_comes_through(triton_server: TritonServer, tmp_path: Path) -> None:
+    CtSeries(slices=40, elements={"ConvolutionKernel": "LUNG"}).write(tmp_path)
+    with pytest.raises(StudyRefused) as here:
+        read_study(tmp_path)
+    with pytest.raises(StudyRefused) as there:
+        by(triton_server, "dicom", tmp_path)
+    assert there.value.code is here.value.code
+
+
+def test_positions_of_dicom_are_computable_by_the_caller(
+    triton_server: TritonServer, folder: Path, study: Study
+) -> None:
+    """What a client without any of this library does: the affine times the positions."""
+    wire = GrpcWire(triton_server.grpc_url)
+    files = [path.read_bytes() for path in folder.iterdir()]
+    answer = wire.send(wire.prepare(contract.VCF_DICOM.name, "raw", [(contract.DICOM_FILES, files)]), 60).tensors
+    line = answer["centre_line_mm"]
+    lps = np.c_[line, np.ones(len(line))] @ answer["patient_affine"].T
+    np.testing.assert_allclose(lps[:, :3], by(triton_server, "volume", study).centre_line_mm, atol=1e-4)
+    wire.close()
+
+
+def test_study_that_was_read_cannot_go_as_files(triton_server: TritonServer, study: Study) -> None:
+    with pytest.raises(ValueError, match="give the path"):
+        by(triton_server, "dicom", study)
+
+
+def test_unknown_wire_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="auto, shm, crop, volume, dicom are accepted"):
+        VcfClient(wire="smoke")
+
+
+def test_server_without_the_crop_gets_the_volume_in_shared_memory(
+    triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GrpcWire, "is_ready", lambda self, model, deadline_s: model == VCF.name)
+    assert by(triton_server, "auto", study).wire == "shm"
+
+
+def test_server_that_shares_no_memory_gets_the_volume(
+    triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As behind a tunnel: the address is this machine's, the memory is not."""
+    monkeypatch.setattr(GrpcWire, "is_ready", lambda self, model, deadline_s: model == VCF.name)
+    monkeypatch.setattr("clients.region.FOLDER", tmp_path)
+    assert by(triton_server, "auto", study).wire == "volume"
+    with pytest.raises(ServerUnavailable, match="share no memory"):
+        by(triton_server, "shm", study)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_on_the_way_leaves_no_region(
+    triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GrpcWire, "prepare", fail)
+    with pytest.raises(KeyboardInterrupt):
+        by(triton_server, "shm", study)
+    assert regions() == [] and registered(triton_server) == 0
+
+
+def test_server_that_dies_leaves_no_region(tiny_repository: Path, study: Study) -> None:
+    with TritonServer(tiny_repository) as server:
+        original = GrpcWire.send
+
+        def kill_and_send(self: GrpcWire, request: bytes, deadline_s: float) -> Any:
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (folder / "cmdline").read_text().split("\0")
+                except OSError:
+                    continue
+                if words[0].endswith("/tritonserver") and f"--grpc-port={server.grpc_port}" in words:
+                    os.kill(int(folder.name), signal.SIGKILL)
+            time.sleep(0.2)
+            return original(self, request, deadline_s)
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(VcfError):
+            patch.setattr(GrpcWire, "send", kill_and_send)
+            by(server, "shm", study, deadline_s=10)
+    assert regions() == []
+
+
+@pytest.mark.parametrize("wire", ["volume", "shm"])
+def test_study_whose_time_is_over_runs_no_further_step(
+    triton_server: TritonServer, study: Study, wire: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The budget ends while the first step runs: those after it do not begin."""
+    before = {model: runs(triton_server, model) for model in (SPINE_PATCHES.name, FRACTURE_FINDINGS.name)}
+    original = GrpcWire.prepare
+
+    def hardly_any_budget(self: GrpcWire, *args: Any, **options: Any) -> bytes:
+        return original(self, *args, **options | {"budget_s": 1e-6})
+
+    monkeypatch.setattr(GrpcWire, "prepare", hardly_any_budget)
+    with pytest.raises(DeadlineExceeded, match=r"within 120 s"):
+        by(triton_server, wire, study)
+    assert {model: runs(triton_server, model) for model in before} == before
+
+
+def test_no_study_that_came_too_late_stays_in_the_server(tiny_repository: Path, study: Study, tmp_path: Path) -> None:
+    """Budgets that end in any of the steps; Triton counts what is in flight when it stops."""
+    log = tmp_path / "triton.log"
+    with TritonServer(tiny_repository, log_file=log) as server:
+        wire = GrpcWire(server.grpc_url)
+        inputs = [(contract.VOLUME, study.volume.hu), (contract.SPACING_MM, np.array(study.volume.spacing_mm))]
+        wire.send(wire.prepare(VCF.name, "warm", inputs), 60)
+        late = 0
+        for number, budget_s in enumerate(np.geomspace(0.001, 0.3, 30)):
+            try:
+                wire.send(wire.prepare(VCF.name, f"study {number}", inputs, budget_s=float(budget_s)), 60)
+            except DeadlineExceeded:
+                late += 1
+        assert late > 3
+        wire.close()
+    assert "in-flight inferences" in log.read_text()
+    assert not re.search(r"has [1-9]\d* in-flight inferences", log.read_text())
+
+
+def test_names_of_the_wires_are_the_schemas() -> None:
+    from clients.findings import schema
+
+    assert schema()["properties"]["wire"]["enum"] == list(routes.WIRES)
