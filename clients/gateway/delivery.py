@@ -7,6 +7,7 @@ from typing import Protocol
 from pydicom import dcmread
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
+from pynetdicom.association import Association
 from requests.exceptions import RequestException
 
 from clients.dicom.privacy import quiet
@@ -14,6 +15,7 @@ from clients.gateway.backoff import Backoff
 from clients.gateway.config import Config, Pacs
 from clients.gateway.journal import Journal, Pending
 from clients.gateway.log import logger, place
+from clients.gateway.requestor import associate
 from clients.gateway.spool import Spool
 from clients.gateway.web import connect
 
@@ -49,24 +51,22 @@ class StoreSender:
         ae.network_timeout = ae.acse_timeout = ae.dimse_timeout = ae.connection_timeout = _TIMEOUT_S
         for sop_class in (Comprehensive3DSRStorage, SecondaryCaptureImageStorage):
             ae.add_requested_context(sop_class, ExplicitVRLittleEndian)
-        association = ae.associate(self._pacs.host, self._pacs.port, ae_title=self._pacs.ae_title)
-        if not association.is_established:
-            raise NotDelivered("rejected" if association.is_rejected else "not reached")
-        reasons = []
-        try:
-            for content in files:
-                try:
-                    status = association.send_c_store(dcmread(BytesIO(content)))
-                except (RuntimeError, ValueError):  # the association has ended, or the PACS takes no such object
-                    reasons.append("not accepted")
-                    continue
-                code = status.Status if "Status" in status else None
-                taken = code is not None and (code == 0 or code >> 12 == 0xB)
-                reasons.append("" if taken else "no answer" if code is None else f"status {code:04X}")
-        finally:
-            if association.is_established:
-                association.release()
-        return reasons
+        with associate(ae, self._pacs.host, self._pacs.port, self._pacs.ae_title) as association:
+            if not association.is_established:
+                raise NotDelivered("rejected" if association.is_rejected else "not reached")
+            return [_store(association, content) for content in files]
+
+
+def _store(association: Association, content: bytes) -> str:
+    """Why the PACS does not have a file; empty where it has."""
+    try:
+        status = association.send_c_store(dcmread(BytesIO(content)))
+    except (RuntimeError, ValueError):  # the association has ended, or the PACS takes no such object
+        return "not accepted"
+    code = status.Status if "Status" in status else None
+    if code is None:
+        return "no answer"
+    return "" if code == 0 or code >> 12 == 0xB else f"status {code:04X}"
 
 
 class WebSender:

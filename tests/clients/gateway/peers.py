@@ -15,6 +15,8 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
+from clients.gateway.requestor import associate
+
 
 @contextmanager
 def association(port: int, *sop_classes: str, calling: str = "PACS", called: str = "VCF") -> Iterator[Association]:
@@ -22,12 +24,8 @@ def association(port: int, *sop_classes: str, calling: str = "PACS", called: str
     ae = AE(calling)
     for sop_class in sop_classes:
         ae.add_requested_context(sop_class, ExplicitVRLittleEndian)
-    opened = ae.associate("127.0.0.1", port, ae_title=called)
-    try:
+    with associate(ae, "127.0.0.1", port, called) as opened:
         yield opened
-    finally:
-        if opened.is_established:
-            opened.release()
 
 
 def store(port: int, images: list[Dataset], calling: str = "PACS") -> list[int | None]:
@@ -47,12 +45,8 @@ def store_raw(to: Association, content: bytes, sop_class: str, sop_uid: str) -> 
     request.Priority = 2
     request.DataSet = BytesIO(content)
     context = next(each for each in to.accepted_contexts if each.abstract_syntax == sop_class)
-    to._reactor_checkpoint.clear()  # or the association's own thread takes the answer
-    try:
-        to.dimse.send_msg(request, context.context_id)
-        _, response = to.dimse.get_msg(block=True)
-    finally:
-        to._reactor_checkpoint.set()
+    to.dimse.send_msg(request, context.context_id)
+    _, response = to.dimse.get_msg(block=True)
     return int(response.Status)
 
 
