@@ -41,7 +41,7 @@
 | .* | `def test_card_says_what_the_manifest_says() -> None:
 | .* | `    """Each row of the card's table of figures names a number of the manifest and rounds it."""
 | .* | `    numbers = figures_of(store.read_manifest())
-| .* | `    rows = re.findall(r"^\| .* \| `([^`]+)` \| ([\d.]+) \|$", (store.SHIPPED / "MODEL_CARD.md").read_text(), re.M)
+    rows = re.findall(r"^\| .* \| `([^`]+)` \| ([\d.]+) \|$", (store.SHIPPED / "MODEL_CARD.md").read_text(), re.M)
 | .* | `    assert len(rows) >= 8
 | .* | `    for path, shown in rows:
 | .* | `        decimals = len(shown.partition(".")[2])
