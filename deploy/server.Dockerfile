@@ -10,6 +10,10 @@ COPY pyproject.toml README.md LICENSE /src/
 COPY preprocess /src/preprocess
 COPY vcf /src/vcf
 RUN pip install /src && python3 -c "import preprocess.spine, vcf.contract"
+# A server that starts elsewhere brings its models along; docker-compose lays the working tree's over them. Plans are
+# built before the image is, on the kind of GPU that will serve them.
+COPY model_repository /models
+COPY deploy/probe.py deploy/drain.py /opt/vcf/
 EXPOSE 8000 8001 8002
 
 FROM gpu AS cpu
