@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keras → ONNX: every network as ``<repository>/<network>/1/model.onnx``, the same bytes for the same weights."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import tensorflow as tf
 import tf2onnx
 
 from export.canonical import OPSET, Dim, canonical
+from export.passport import record
 from training.store import Networks
 from vcf.contract import FEATURE_ROWS, LOCATION, NETWORKS, PATCH_PROBABILITY, Model
 
@@ -50,10 +52,18 @@ def to_onnx(network: keras.Model, description: Model) -> onnx.ModelProto:
     return canonical(converted, graph_shapes(description))
 
 
+def weights_sha256(network: keras.Model) -> str:
+    """Hash of all weights, in the order of the layers: of what was trained, whatever becomes of it later."""
+    digest = hashlib.sha256()
+    for weight in network.get_weights():
+        digest.update(f"{weight.dtype.str} {weight.shape} ".encode() + weight.tobytes())
+    return digest.hexdigest()
+
+
 def export_networks(
     networks: Networks, repository: Path, report: Callable[[str, Path], None] = lambda *_: None
 ) -> dict[str, Path]:
-    """Write every network's ``model.onnx`` below ``repository``; the paths by network name.
+    """Write every network's ``model.onnx`` with its passport below ``repository``; the paths by network name.
 
     A file is replaced in one step, so that a server that polls the repository never reads half of one.
     """
@@ -66,6 +76,8 @@ def export_networks(
         fresh = path.with_suffix(".onnx.part")
         fresh.write_bytes(content)
         fresh.replace(path)
+        shapes = {name: list(shape) for name, shape in graph_shapes(description).items()}
+        record(path, weights_sha256=weights_sha256(models[description.name]), precision="fp32", shapes=shapes)
         paths[description.name] = path
         report(description.name, path)
     return paths

@@ -5,6 +5,7 @@ Networks in TensorRT are strongly typed, so a plan is as precise as its graph sa
 float32: the contract does not change with the precision.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,7 @@ def to_int8(network: onnx.ModelProto, calibration: NDArray[np.float32]) -> onnx.
     with tempfile.TemporaryDirectory(prefix="vcf-int8-") as folder:
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         onnx.save(network, before)
+        logging.disable(logging.WARNING)  # it advises a preparation of the graph that ours needs not
         quantize_static(
             before,
             after,
@@ -76,6 +78,7 @@ def to_int8(network: onnx.ModelProto, calibration: NDArray[np.float32]) -> onnx.
             weight_type=QuantType.QInt8,
             extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
         )
+        logging.disable(logging.NOTSET)
         return onnx.load(after)
 
 

@@ -71,7 +71,7 @@ def load_networks(folder: Path = SHIPPED) -> Networks:
     """All networks in their served form.
 
     Raises:
-        SetupError: a weights file is missing.
+        SetupError: a weights file is missing or cannot be read.
     """
     members = {m: load_member(m, folder) for m in MEMBERS}
     return Networks(
@@ -116,5 +116,11 @@ def _loaded(folder: Path, model: keras.Model) -> keras.Model:
     path = weights_path(folder, model.name)
     if not path.is_file():
         raise SetupError(f"no weights {path.name} in {folder}: train them with `vcf train all --out {folder}`")
-    model.load_weights(path)
+    try:
+        model.load_weights(path)
+    except (OSError, KeyError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise SetupError(
+            f"the weights {path.name} in {folder} cannot be read ({reason}): restore the file, or train it anew"
+        ) from None
     return model

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from export.config import FORMS, generate, warmup_data, write
+from export.config import FORMS, differing, generate, warmup_data, write
 from preprocess import admission, centre_line, slices, spine
 from vcf.contract import (
     AXIAL_SLICES,
@@ -82,7 +82,7 @@ def test_same_text_every_time():
 
 @pytest.mark.parametrize("form", ["tpu", "", "GPU"])
 def test_unknown_form(form):
-    with pytest.raises(ValueError, match="form must be one of gpu, cpu, onnxruntime"):
+    with pytest.raises(ValueError, match="form must be one of gpu, cpu, cpu-bf16, cpu-int8, onnxruntime"):
         generate(form)
 
 
@@ -107,13 +107,42 @@ def test_gpu_serves_plans_and_cpu_serves_onnx(form):
         config = CONFIGS[form][model.name]
         kind = pb.ModelInstanceGroup.KIND_GPU if form == "gpu" else pb.ModelInstanceGroup.KIND_CPU
         assert [group.kind for group in config.instance_group] == [kind]
-        assert config.default_model_filename == ("model.plan" if form == "gpu" else "model.onnx")
+        int8 = form == "cpu-int8" and model in ENCODERS
+        file_name = "model.plan" if form == "gpu" else "model.int8.xml" if int8 else "model.onnx"
+        assert config.default_model_filename == file_name
         if form == "gpu":
             assert config.backend == "tensorrt"
         elif form == "onnxruntime" or model in HEADS:
             assert config.backend == "onnxruntime"
         else:
             assert config.backend == "openvino"
+
+
+def test_reduced_precision_is_asked_for_by_name_and_for_encoders_alone():
+    """Nothing that changes scores is a default: other forms differ from ``cpu`` in no such field."""
+    for form in FORMS:
+        hinted = {name for name, config in CONFIGS[form].items() if "HINT_BF16" in config.parameters}
+        assert hinted == ({m.name for m in ENCODERS} if form == "cpu-bf16" else set())
+    for form, changed in (("cpu-bf16", "parameters"), ("cpu-int8", "default_model_filename")):
+        for name, config in CONFIGS[form].items():
+            pair = [pb.ModelConfig.FromString(c.SerializeToString()) for c in (config, CONFIGS["cpu"][name])]
+            if name in {m.name for m in ENCODERS}:
+                assert getattr(pair[0], changed) != getattr(pair[1], changed)
+                for each in pair:
+                    each.ClearField(changed)
+            assert pair[0] == pair[1]
+
+
+def test_hand_edited_config_is_named_with_its_line(tmp_path):
+    write(tmp_path)
+    assert differing(tmp_path) == []
+    path = tmp_path / "patch_encoder_a" / "configs" / "cpu.pbtxt"
+    path.write_text(path.read_text().replace("max_batch_size: ", "max_batch_size: 1"))
+    (said,) = differing(tmp_path)
+    assert said.startswith("patch_encoder_a/configs/cpu.pbtxt line ")
+    assert "says 'max_batch_size: 1" in said and said.endswith("then run `vcf export config`")
+    path.unlink()
+    assert differing(tmp_path) == ["patch_encoder_a/configs/cpu.pbtxt is missing: run `vcf export config`"]
 
 
 @pytest.mark.parametrize("form", FORMS)
