@@ -4,13 +4,26 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clients.asynchronous import AsyncVcfClient
     from clients.client import VcfClient
     from clients.findings import Findings
+    from clients.many import Outcome
+    from clients.retry import Retry
+    from clients.security import ApiKey, Security
     from clients.study import Study
 
-__all__ = ["Findings", "Study", "VcfClient"]
+__all__ = ["ApiKey", "AsyncVcfClient", "Findings", "Outcome", "Retry", "Security", "Study", "VcfClient"]
 
-_HOME = {"VcfClient": "client", "Findings": "findings", "Study": "study"}
+_HOME = {
+    "VcfClient": "client",
+    "AsyncVcfClient": "asynchronous",
+    "Findings": "findings",
+    "Outcome": "many",
+    "Retry": "retry",
+    "ApiKey": "security",
+    "Security": "security",
+    "Study": "study",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,18 +13,25 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
+from clients.calls import Calls
+from clients.endpoint import Endpoint
+from clients.faults import late
 from clients.region import Region
-from clients.wire import Answer, Arrays, Content, GrpcWire, Inputs, InRegion
+from clients.servers import Servers
+from clients.wire import Answer, Arrays, Content, Inputs, InRegion, prepare
 from preprocess import admission, centre_line, crop, slices, spine
 from preprocess.geometry import Volume
 from vcf import contract
 from vcf.contract import VCF, VCF_CROP, VCF_DICOM, VCF_SCOUT, Ensemble, Tensor
 from vcf.errors import DeadlineExceeded
+
+T = TypeVar("T")
 
 SHM, CROP, VOLUME, DICOM = WIRES = ("shm", "crop", "volume", "dicom")
 
@@ -55,10 +62,12 @@ class Exchange:
 
 
 class Route:
-    """One study's messages to the server, all within one deadline, and their account."""
+    """One study's messages to the servers, all within one deadline, and their account."""
 
-    def __init__(self, grpc: GrpcWire, name: str, deadline_s: float) -> None:
-        self.grpc = grpc
+    def __init__(self, servers: Servers, calls: Calls, name: str, deadline_s: float) -> None:
+        self.calls = calls
+        self._servers = servers
+        self._on: Endpoint | None = None
         self._name = name
         self._deadline_s = deadline_s
         self._until = time.perf_counter() + deadline_s
@@ -75,27 +84,52 @@ class Route:
         return left
 
     def _late(self) -> DeadlineExceeded:
-        return DeadlineExceeded(f"no answer from {self.grpc.address} within {self._deadline_s:g} s")
+        return late(self._servers.name, self._deadline_s)
 
-    def ask(self, door: Ensemble, inputs: Inputs, timing: str = "wire", *, age_policy: str | None = None) -> Answer:
+    async def has(self, door: Ensemble) -> bool:
+        """Whether the servers take studies by this door."""
+        return await self._call(lambda server: server.has(door.name, self.left_s()))
+
+    async def stay_here(self) -> Endpoint:
+        """From now on ask only one server, one of this machine; NotHere if there is none."""
+        self._on = self._servers.next_here()
+        if self._on is None:
+            raise NotHere
+        return self._on
+
+    async def register(self, region: Region) -> bool:
+        """Have the server map a region; no if it cannot."""
+        return await self._call(lambda server: server.register(region.name, region.nbytes, self.left_s()))
+
+    async def ask(
+        self, door: Ensemble, inputs: Inputs, timing: str = "wire", *, age_policy: str | None = None
+    ) -> Answer:
         """Send one request; the time since the last one counts as preparation."""
-        message = self.grpc.prepare(
-            door.name,
-            f"{self._name}-{uuid.uuid4().hex[:16]}",
-            inputs,
-            budget_s=self.left_s(),
-            parameters={contract.AGE_POLICY: age_policy} if age_policy else None,
-        )
-        self._bytes += len(message)
-        left_s = self.left_s()
-        self._spent("prepare")
-        try:
-            answer = self.grpc.send(message, left_s)
-        except DeadlineExceeded:
-            raise self._late() from None
-        self._spent(timing)
+        parameters = {contract.AGE_POLICY: age_policy} if age_policy else None
+
+        async def once(server: Endpoint) -> tuple[Answer, int]:
+            # Made anew for each server asked: what is left of the deadline is in it.
+            request_id = f"{self._name}-{uuid.uuid4().hex[:16]}"
+            message = await self.calls.work(
+                prepare, door.name, request_id, inputs, budget_s=self.left_s(), parameters=parameters
+            )
+            left_s = self.left_s()
+            self._spent("prepare")
+            try:
+                return await server.infer(message, left_s), len(message)
+            finally:
+                self._spent(timing)
+
+        answer, nbytes = await self._call(once)
+        self._bytes += nbytes
         self._answers.append(answer)
         return answer
+
+    async def _call(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        try:
+            return await self._servers.call(ask, self._until, self._deadline_s, self._on)
+        except DeadlineExceeded:
+            raise self._late() from None
 
     def done(self, wire: str, door: Ensemble) -> Exchange:
         """The account of all that was asked."""
@@ -108,13 +142,13 @@ class Route:
         self._mark = now
 
 
-def by_volume(route: Route, volume: Volume) -> Exchange:
+async def by_volume(route: Route, volume: Volume) -> Exchange:
     """The whole volume in one message."""
-    route.ask(VCF, [(contract.VOLUME, volume.hu), _spacing(volume)])
+    await route.ask(VCF, [(contract.VOLUME, volume.hu), _spacing(volume)])
     return route.done(VOLUME, VCF)
 
 
-def by_shm(route: Route, volume: Volume) -> Exchange:
+async def by_shm(route: Route, volume: Volume) -> Exchange:
     """The volume in shared memory.
 
     Raises
@@ -122,37 +156,39 @@ def by_shm(route: Route, volume: Volume) -> Exchange:
     NotHere
         If server and client share none.
     """
+    server = await route.stay_here()
     try:
-        region = Region(volume.hu)
+        region = await route.calls.work(Region, volume.hu)
     except OSError:
         raise NotHere from None
     try:
-        if not route.grpc.register(region.name, region.nbytes, route.left_s()):
+        if not await route.register(region):
             raise NotHere
     finally:
         region.forget_name()  # the server has mapped it, or never will
     content = InRegion(volume.hu.shape, region.name, region.nbytes)
     try:
-        route.ask(VCF, [(contract.VOLUME, content), _spacing(volume)])
+        await route.ask(VCF, [(contract.VOLUME, content), _spacing(volume)])
     finally:
-        route.grpc.unregister(region.name)
+        await server.unregister(region.name)
     return route.done(SHM, VCF)
 
 
-def by_crop(route: Route, volume: Volume) -> Exchange:
+async def by_crop(route: Route, volume: Volume) -> Exchange:
     """Detector images first, then the crop about the centre line that they gave."""
     shape = volume.hu.shape
     # As the server will see it: with another rounding the crop could lack a column.
     spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
     indices = slices.pick(shape[0], spacing[0])
     about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), _spacing(volume)]
-    images = slices.detector_images(volume.hu, spacing, indices)
-    scouted = route.ask(
+    images = await route.calls.work(slices.detector_images, volume.hu, spacing, indices)
+    scouted = await route.ask(
         VCF_SCOUT, [(contract.SLICE_IMAGES, images), (contract.SLICE_INDICES, indices), *about], timing="scout"
     )
     line_mm = scouted.tensor(contract.CENTRE_LINE_MM)
-    part = crop.cut(volume.hu, spine.window(shape, spacing, centre_line.received(line_mm, shape, spacing)))
-    route.ask(
+    window = spine.window(shape, spacing, centre_line.received(line_mm, shape, spacing))
+    part = await route.calls.work(crop.cut, volume.hu, window)
+    await route.ask(
         VCF_CROP,
         [
             (contract.CROP, part.hu),
@@ -164,9 +200,9 @@ def by_crop(route: Route, volume: Volume) -> Exchange:
     return route.done(CROP, VCF_CROP)
 
 
-def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:
+async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:
     """The files; the server reads them."""
-    route.ask(VCF_DICOM, [(contract.DICOM_FILES, files)], age_policy=age_policy)
+    await route.ask(VCF_DICOM, [(contract.DICOM_FILES, files)], age_policy=age_policy)
     return route.done(DICOM, VCF_DICOM)
 
 

@@ -54,11 +54,15 @@ class Code(StrEnum):
 
 
 class VcfError(Exception):
-    """Base of every error that the product raises on purpose."""
+    """Base of every error that the product raises on purpose. ``code`` is for programs, ``str()`` for people."""
+
+    code: str = "FAILED"
 
 
 class StudyRefused(VcfError):
     """The study cannot or must not be analysed. ``code`` says why; ``str()`` is ``CODE: sentence``."""
+
+    code: Code
 
     def __init__(self, code: Code, sentence: str) -> None:
         super().__init__(f"{code}: {sentence}")
@@ -75,11 +79,33 @@ class StudyRefused(VcfError):
 
 
 class ServerUnavailable(VcfError):
-    """No server answers at the address, or it is not ready."""
+    """No server answers at the address, it is not ready, or the connection was lost."""
+
+    code = "SERVER_UNAVAILABLE"
+
+
+class Overloaded(ServerUnavailable):
+    """The server is there and has no room for another study now: its queue is full."""
+
+    code = "OVERLOADED"
+
+
+class NotTrusted(ServerUnavailable):
+    """No secure connection: client and server do not accept each other's certificates."""
+
+    code = "NOT_TRUSTED"
+
+
+class AccessDenied(ServerUnavailable):
+    """The server asks for an API key, and none or another one was sent."""
+
+    code = "ACCESS_DENIED"
 
 
 class ServerFailed(VcfError):
     """The server answered with an error that is no refusal of the study."""
+
+    code = "SERVER_FAILED"
 
 
 class DeadlineExceeded(VcfError):
@@ -87,7 +113,10 @@ class DeadlineExceeded(VcfError):
 
     CODE = "DEADLINE_EXCEEDED"
     """How the server's text begins when it stops working on a study for that reason."""
+    code = CODE
 
 
 class SetupError(VcfError):
     """Something on this machine is missing or taken; the sentence names the fix."""
+
+    code = "SETUP"

@@ -16,9 +16,12 @@ import pytest
 from tritonclient import grpc as triton
 
 from clients import Findings, VcfClient, routes
+from clients.calls import Blocking, finish
+from clients.endpoint import Connection, Endpoint
+from clients.faults import Fault
 from clients.reader import read_study
 from clients.region import FOLDER
-from clients.wire import GrpcWire
+from clients.wire import prepare
 from preprocess.geometry import Volume
 from tests.clients.ct_series import CtSeries
 from vcf import contract
@@ -47,6 +50,10 @@ def study(folder: Path) -> Study:
 def by(server: TritonServer, wire: str, study: Study | Path, **options: Any) -> Findings:
     with VcfClient(server.grpc_url, wire=wire, **options) as client:
         return client.analyze(study)
+
+
+async def only_the_whole_volume(endpoint: Endpoint, model: str, timeout_s: float) -> bool:
+    return model == VCF.name
 
 
 def regions() -> list[str]:
@@ -125,13 +132,14 @@ def test_positions_of_dicom_are_computable_by_the_caller(
     triton_server: TritonServer, folder: Path, study: Study
 ) -> None:
     """What a client without any of this library does: the affine times the positions."""
-    wire = GrpcWire(triton_server.grpc_url)
+    endpoint = Endpoint(triton_server.grpc_url, Connection(), Blocking())
     files = [path.read_bytes() for path in folder.iterdir()]
-    answer = wire.send(wire.prepare(contract.VCF_DICOM.name, "raw", [(contract.DICOM_FILES, files)]), 60).tensors
+    message = prepare(contract.VCF_DICOM.name, "raw", [(contract.DICOM_FILES, files)])
+    answer = finish(endpoint.infer(message, 60)).tensors
     line = answer["centre_line_mm"]
     lps = np.c_[line, np.ones(len(line))] @ answer["patient_affine"].T
     np.testing.assert_allclose(lps[:, :3], by(triton_server, "volume", study).centre_line_mm, atol=1e-4)
-    wire.close()
+    finish(endpoint.close())
 
 
 def test_study_that_was_read_cannot_go_as_files(triton_server: TritonServer, study: Study) -> None:
@@ -147,7 +155,7 @@ def test_unknown_wire_names_those_there_are() -> None:
 def test_server_without_the_crop_gets_the_volume_in_shared_memory(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GrpcWire, "is_ready", lambda self, model, deadline_s: model == VCF.name)
+    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)
     assert by(triton_server, "auto", study).wire == "shm"
 
 
@@ -155,7 +163,7 @@ def test_server_that_shares_no_memory_gets_the_volume(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As behind a tunnel: the address is this machine's, the memory is not."""
-    monkeypatch.setattr(GrpcWire, "is_ready", lambda self, model, deadline_s: model == VCF.name)
+    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)
     monkeypatch.setattr("clients.region.FOLDER", tmp_path)
     assert by(triton_server, "auto", study).wire == "volume"
     with pytest.raises(ServerUnavailable, match="share no memory"):
@@ -169,7 +177,7 @@ def test_error_on_the_way_leaves_no_region(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(GrpcWire, "prepare", fail)
+    monkeypatch.setattr(routes, "prepare", fail)
     with pytest.raises(KeyboardInterrupt):
         by(triton_server, "shm", study)
     assert regions() == [] and registered(triton_server) == 0
@@ -177,9 +185,9 @@ def test_error_on_the_way_leaves_no_region(
 
 def test_server_that_dies_leaves_no_region(tiny_repository: Path, study: Study) -> None:
     with TritonServer(tiny_repository) as server:
-        original = GrpcWire.send
+        original = Endpoint.infer
 
-        def kill_and_send(self: GrpcWire, request: bytes, deadline_s: float) -> Any:
+        async def kill_and_send(self: Endpoint, request: bytes, timeout_s: float) -> Any:
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
                     words = (folder / "cmdline").read_text().split("\0")
@@ -188,10 +196,10 @@ def test_server_that_dies_leaves_no_region(tiny_repository: Path, study: Study) 
                 if words[0].endswith("/tritonserver") and f"--grpc-port={server.grpc_port}" in words:
                     os.kill(int(folder.name), signal.SIGKILL)
             time.sleep(0.2)
-            return original(self, request, deadline_s)
+            return await original(self, request, timeout_s)
 
         with pytest.MonkeyPatch.context() as patch, pytest.raises(VcfError):
-            patch.setattr(GrpcWire, "send", kill_and_send)
+            patch.setattr(Endpoint, "infer", kill_and_send)
             by(server, "shm", study, deadline_s=10)
     assert regions() == []
 
@@ -202,12 +210,11 @@ def test_study_whose_time_is_over_runs_no_further_step(
 ) -> None:
     """The budget ends while the first step runs: those after it do not begin."""
     before = {model: runs(triton_server, model) for model in (SPINE_PATCHES.name, FRACTURE_FINDINGS.name)}
-    original = GrpcWire.prepare
 
-    def hardly_any_budget(self: GrpcWire, *args: Any, **options: Any) -> bytes:
-        return original(self, *args, **options | {"budget_s": 1e-6})
+    def hardly_any_budget(*args: Any, **options: Any) -> bytes:
+        return prepare(*args, **options | {"budget_s": 1e-6})
 
-    monkeypatch.setattr(GrpcWire, "prepare", hardly_any_budget)
+    monkeypatch.setattr(routes, "prepare", hardly_any_budget)
     with pytest.raises(DeadlineExceeded, match=r"within 120 s"):
         by(triton_server, wire, study)
     assert {model: runs(triton_server, model) for model in before} == before
@@ -217,17 +224,18 @@ def test_no_study_that_came_too_late_stays_in_the_server(tiny_repository: Path, 
     """Budgets that end in any of the steps; Triton counts what is in flight when it stops."""
     log = tmp_path / "triton.log"
     with TritonServer(tiny_repository, log_file=log) as server:
-        wire = GrpcWire(server.grpc_url)
+        endpoint = Endpoint(server.grpc_url, Connection(), Blocking())
         inputs = [(contract.VOLUME, study.volume.hu), (contract.SPACING_MM, np.array(study.volume.spacing_mm))]
-        wire.send(wire.prepare(VCF.name, "warm", inputs), 60)
+        finish(endpoint.infer(prepare(VCF.name, "warm", inputs), 60))
         late = 0
         for number, budget_s in enumerate(np.geomspace(0.001, 0.3, 30)):
             try:
-                wire.send(wire.prepare(VCF.name, f"study {number}", inputs, budget_s=float(budget_s)), 60)
-            except DeadlineExceeded:
+                finish(endpoint.infer(prepare(VCF.name, f"study {number}", inputs, budget_s=float(budget_s)), 60))
+            except Fault as fault:
+                assert isinstance(fault.error, DeadlineExceeded)
                 late += 1
         assert late > 3
-        wire.close()
+        finish(endpoint.close())
     assert "in-flight inferences" in log.read_text()
     assert not re.search(r"has [1-9]\d* in-flight inferences", log.read_text())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``vcf analyze``: one study to a running server, the findings to the terminal and, if asked, to files."""
+"""``vcf analyze``: studies to a running server, the findings to the terminal and, if asked, to files."""
 
 import argparse
 import sys
@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vcf.cli import studies
+from vcf.cli.connection import add_options, client_of, count
 from vcf.errors import SetupError
 
 if TYPE_CHECKING:
@@ -19,22 +21,22 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "analyze",
         help="analyse a CT study on a running server",
-        description="Analyse one CT study on a running server: the most suitable series that is found is taken.",
+        description="Analyse CT studies on a running server: of each the most suitable series that is found is taken. "
+        "Of several studies a table is printed, in the order given; one that fails does not stop the others.",
         epilog="exit codes: 0 analysed, 2 study refused, 3 server unreachable, too slow or failed, 64 wrong usage",
     )
-    parser.add_argument("study", type=Path, metavar="STUDY", help="folder, file or archive of DICOM images, or NIfTI")
-    parser.add_argument("--server", default="127.0.0.1:8001", metavar="HOST:PORT", help="gRPC (default %(default)s)")
+    parser.add_argument(
+        "study", type=Path, nargs="+", metavar="STUDY", help="folder, file or archive of DICOM images, or NIfTI"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON; - is standard output")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.json, midsagittal.png, report.html")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write findings.json, midsagittal.png, report.html; of several studies into DIR/1, DIR/2, …",
+    )
     parser.add_argument("--sr", type=Path, metavar="FILE", help="write a DICOM structured report (extra: gateway)")
     parser.add_argument("--sc", type=Path, metavar="FILE", help="write the picture as DICOM secondary capture")
-    parser.add_argument(
-        "--deadline",
-        type=positive,
-        default=120.0,
-        metavar="S",
-        help="longest wait for the answer (default %(default)g)",
-    )
     parser.add_argument(
         "--wire",
         choices=("auto", "shm", "crop", "volume", "dicom"),
@@ -48,32 +50,28 @@ def add_parser(subparsers: Any) -> None:
         default="warn",
         help="what to do if the patient is under 50 or of unknown age (default %(default)s)",
     )
+    parser.add_argument(
+        "--concurrency", type=count, default=2, metavar="N", help="studies at a time, of several (default %(default)s)"
+    )
+    add_options(parser)
     parser.set_defaults(run=run)
-
-
-def positive(text: str) -> float:
-    """Argument type: a number of seconds greater than 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:
     """Analyse, write, print."""
-    from clients import VcfClient
-
-    with VcfClient(args.server, deadline_s=args.deadline, wire=args.wire) as client, reading() as progress:
-        findings = client.analyze(args.study, age_policy=args.age_policy, progress=progress)
+    if len(args.study) > 1:
+        if args.sr or args.sc:
+            args.usage_error("--sr and --sc write one file: give one study")
+        return studies.run(args)
+    (study,) = args.study
+    with client_of(args, args.wire) as client, reading() as progress:
+        findings = client.analyze(study, age_policy=args.age_policy, progress=progress)
     if args.report:
         from clients.report import write_report
 
         findings = write_report(findings, args.report)
     if args.sr or args.sc:
-        write_dicom(findings, args.study, args.sr, args.sc)
+        write_dicom(findings, study, args.sr, args.sc)
     if args.json and str(args.json) == "-":
         print(findings.to_json(), end="")
         return 0

@@ -35,10 +35,13 @@ def run_gateway(args: argparse.Namespace) -> int:
     from clients.gateway import log
     from clients.gateway.config import Config
     from clients.gateway.service import Gateway
+    from clients.retry import NO_RETRY
 
     config = Config.load(args.config)
     log.configure()
-    with VcfClient(config.server, deadline_s=config.deadline_s) as client, Gateway(config, client) as gateway:
+    # The gateway keeps studies and tries again itself; a second layer of retries would only hold its threads up.
+    analyzer = VcfClient(config.server, deadline_s=config.deadline_s, retry=NO_RETRY)
+    with analyzer as client, Gateway(config, client) as gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gateway.request_stop())
         gateway.wait()

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One server's gRPC endpoint: the few methods that the client calls, with every failure as a ``Fault``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from tritonclient.grpc import service_pb2 as kserve
+
+from clients.calls import Calls
+from clients.faults import Fault, Remedy, fault
+from clients.region import is_loopback
+from clients.security import PLAIN, Security
+from clients.wire import MAX_MESSAGE_BYTES, Answer, read_answer
+
+_SERVICE = kserve.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+_GLANCE_S, _GOODBYE_S = 0.02, 3.0
+"""How long to wait for the server to forget a region: in passing, and in the end."""
+_RECONNECT_MS = (100, 1000)
+"""Pause of gRPC after the first failed connection, and its longest; by default two minutes, in which every request
+fails at once although the server may be back."""
+_ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How channels are made.
+
+    keepalive_s
+        Time without a word after which the client asks whether the server is still there; None does not ask. Triton
+        hangs up on clients that ask more often than its ``--grpc-http2-min-recv-ping-interval-without-data``
+        (default: 300 s).
+    """
+
+    security: Security = PLAIN
+    keepalive_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.keepalive_s is not None and not 1 <= self.keepalive_s < float("inf"):
+            raise ValueError(f"keepalive_s is {self.keepalive_s!r}; 1 and more are accepted")
+
+    def options(self, target: str) -> list[tuple[str, Any]]:
+        """Channel arguments of gRPC."""
+        first_ms, longest_ms = _RECONNECT_MS
+        options: list[tuple[str, Any]] = [
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            # A study goes to the address that was given and nowhere else.
+            ("grpc.enable_http_proxy", 0),
+            # Retries are made in one place, clients/servers.py.
+            ("grpc.enable_retries", 0),
+            ("grpc.initial_reconnect_backoff_ms", first_ms),
+            ("grpc.min_reconnect_backoff_ms", first_ms),
+            ("grpc.max_reconnect_backoff_ms", longest_ms),
+            # Clients share neither connections nor each other's pauses after failed ones.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        if self.keepalive_s is not None:
+            options += [
+                ("grpc.keepalive_time_ms", int(self.keepalive_s * 1e3)),
+                ("grpc.keepalive_timeout_ms", 10_000),
+                ("grpc.http2.max_pings_without_data", 0),
+            ]
+        if target.startswith("dns:"):  # each of the name's addresses is a server
+            options.append(("grpc.service_config", _ROUND_ROBIN))
+        return options
+
+
+class Endpoint:
+    """Triton's gRPC endpoint at one address, or behind one name."""
+
+    def __init__(self, address: str, connection: Connection, calls: Calls) -> None:
+        self.address = address
+        self.is_here = is_loopback(address)
+        self._security = connection.security
+        self._metadata = connection.security.metadata()
+        self._calls = calls
+        self._unregistered: list[str] = []
+        self._channel = calls.channel(address, connection.security.credentials(), connection.options(address))
+        self._infer = self._channel.unary_unary(
+            f"/{_SERVICE}/ModelInfer", response_deserializer=kserve.ModelInferResponse.FromString
+        )
+        self._model_ready = self._method("ModelReady")
+        self._register = self._method("SystemSharedMemoryRegister")
+        self._unregister = self._method("SystemSharedMemoryUnregister")
+
+    def _method(self, name: str) -> Any:
+        return self._channel.unary_unary(
+            f"/{_SERVICE}/{name}",
+            request_serializer=getattr(kserve, f"{name}Request").SerializeToString,
+            response_deserializer=getattr(kserve, f"{name}Response").FromString,
+        )
+
+    async def close(self) -> None:
+        """Close the channel; calls in flight end with an error."""
+        for region in self._unregistered:
+            await self._forget(region, _GOODBYE_S)
+        await self._calls.close(self._channel)
+
+    async def infer(self, request: bytes, timeout_s: float) -> Answer:
+        """The answer to a prepared request."""
+        response = await self._call(self._infer, request, timeout_s)
+        return await self._calls.work(read_answer, response)
+
+    async def has(self, model: str, timeout_s: float) -> bool:
+        """Whether the server can run the model now; no for one that it does not know."""
+        try:
+            return bool((await self._call(self._model_ready, kserve.ModelReadyRequest(name=model), timeout_s)).ready)
+        except Fault as found:
+            if found.remedy is Remedy.NONE and not found.down:
+                return False
+            raise
+
+    async def register(self, region: str, nbytes: int, timeout_s: float) -> bool:
+        """Have the server map a POSIX shared memory object of this name; no if it cannot or will not."""
+        request = kserve.SystemSharedMemoryRegisterRequest(name=region, key=f"/{region}", offset=0, byte_size=nbytes)
+        try:
+            await self._call(self._register, request, timeout_s)
+        except Fault as found:
+            if found.remedy is Remedy.NONE and not found.down:
+                return False
+            raise
+        return True
+
+    async def unregister(self, region: str) -> None:
+        """Have the server forget a region once it has answered the requests that use it; nothing if it is gone.
+
+        Does not wait for a server that hangs. The server is asked once more the next time, or in the end: it may still
+        have been letting go of the request, and forgetting a region twice does no harm.
+        """
+        before, self._unregistered = self._unregistered, [region]
+        for name in (region, *before):
+            await self._forget(name, _GLANCE_S)
+
+    async def _forget(self, region: str, wait_s: float) -> None:
+        request = kserve.SystemSharedMemoryUnregisterRequest(name=region)
+        await self._calls.tell(self._unregister, request, _GOODBYE_S, self._metadata, wait_s)
+
+    async def _call(self, method: Any, request: Any, timeout_s: float) -> Any:
+        try:
+            return await self._calls.call(method, request, timeout_s, self._metadata)
+        except grpc.RpcError as error:
+            raise fault(error, self.address, timeout_s, self._security) from None
