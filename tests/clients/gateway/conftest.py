@@ -49,7 +49,7 @@ def analyzer() -> FakeAnalyzer:
     return FakeAnalyzer()
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], timeout_s: float = 120.0, what: str = "the condition") -> Any:
     """The first true value of a condition."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
