@@ -14,7 +14,7 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from clients.faults import late
 from clients.region import Region
 from clients.servers import Servers
 from clients.wire import Answer, Arrays, Content, Inputs, InRegion, prepare
-from preprocess import admission, centre_line, crop, slices, spine
+from preprocess import admission, centre_line, crop, sagittal, slices, spine
 from preprocess.geometry import Volume
 from vcf import contract
 from vcf.contract import VCF, VCF_CROP, VCF_DICOM, VCF_SCOUT, Ensemble, Tensor
@@ -175,7 +175,11 @@ async def by_shm(route: Route, volume: Volume) -> Exchange:
 
 
 async def by_crop(route: Route, volume: Volume) -> Exchange:
-    """Detector images first, then the crop about the centre line that they gave."""
+    """Detector images first, then the crop about the centre line that they gave.
+
+    The crop holds what the patches need. The picture reaches further; it is made here, where the volume is, by the
+    arithmetic that the server would use.
+    """
     shape = volume.hu.shape
     # As the server will see it: with another rounding the crop could lack a column.
     spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
@@ -186,7 +190,8 @@ async def by_crop(route: Route, volume: Volume) -> Exchange:
         VCF_SCOUT, [(contract.SLICE_IMAGES, images), (contract.SLICE_INDICES, indices), *about], timing="scout"
     )
     line_mm = scouted.tensor(contract.CENTRE_LINE_MM)
-    window = spine.window(shape, spacing, centre_line.received(line_mm, shape, spacing))
+    line = centre_line.received(line_mm, shape, spacing)
+    window = spine.window(shape, spacing, line)
     part = await route.calls.work(crop.cut, volume.hu, window)
     await route.ask(
         VCF_CROP,
@@ -197,7 +202,10 @@ async def by_crop(route: Route, volume: Volume) -> Exchange:
             *about,
         ],
     )
-    return route.done(CROP, VCF_CROP)
+    view = await route.calls.work(sagittal.midsagittal, volume.hu, spacing, line)
+    exchange = route.done(CROP, VCF_CROP)
+    picture: Arrays = {contract.MIDSAGITTAL.name: view.hu, contract.MIDSAGITTAL_MM.name: view.place_mm}
+    return replace(exchange, tensors={**exchange.tensors, **picture})
 
 
 async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:

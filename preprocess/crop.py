@@ -63,6 +63,12 @@ class Crop:
         """A volume as the crop that leaves out nothing."""
         return cls(hu, (0, 0), (hu.shape[0], hu.shape[1], hu.shape[2]))
 
+    def rows_held(self, window: Window) -> Window:
+        """The window without the rows that were cropped away at its ends; unchanged if none is left."""
+        y0, y1 = self.origin[0], self.origin[0] + self.hu.shape[1]
+        held = slice(max(window.y.start, y0), min(window.y.stop, y1))
+        return Window(held, window.x) if held.stop > held.start else window
+
     def take(self, window: Window) -> NDArray[np.int16]:
         """A view (z, rows, columns) of the window.
 

@@ -48,10 +48,11 @@ def midsagittal(
     spec: SagittalSpec = SAGITTAL,
     mode: FourierMode = FOURIER_MODE,
 ) -> SagittalView:
-    """Reconstruct the mid-sagittal view over all slices of a volume, or of a crop that holds its `window`.
+    """Reconstruct the mid-sagittal view over all slices of a volume, or of as much of its `window` as a crop holds.
 
     The paper's order: the view first, then each of its columns by Fourier transform to square pixels. Beyond the
-    covered spine the plane stays where it was.
+    covered spine the plane stays where it was. A crop that ends in front of or behind the spine gives a narrower
+    picture.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def midsagittal(
     crop = as_crop(hu)
     n_slices, _, n_x = crop.shape
     dz, dy, dx = spacing_mm
-    reach = window(crop.shape, spacing_mm, line, spec)
+    reach = crop.rows_held(window(crop.shape, spacing_mm, line, spec))
     across = tent_weights(_plane_x(crop.shape, spacing_mm, line), n_x, dx, spec.slab_mm, reach.x)
     slab = crop.take(reach).astype(np.float32)
     view = (slab @ across[..., None])[..., 0]

@@ -60,14 +60,19 @@ def with_flips(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def window(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line: centre_line.CentreLine) -> Window:
-    """The rows and columns of a volume of this shape that `reconstruct` reads: a crop of them is enough for it.
+    """The rows and columns of a volume of this shape that the patches need: a crop of them is enough for `reconstruct`.
+
+    The picture of such a crop shows no more rows than the patches do. It is for the eye alone; who has the volume
+    makes the whole one with `sagittal.midsagittal`.
 
     Raises
     ------
     StudyRefused
         ``TOO_LONG``.
     """
-    return patches.window(shape, spacing_mm, line) | sagittal.window(shape, spacing_mm, line)
+    tiles, view = patches.window(shape, spacing_mm, line), sagittal.window(shape, spacing_mm, line)
+    rows = tiles.y if tiles.y.stop > tiles.y.start else view.y
+    return tiles | Window(rows, view.x)
 
 
 def reconstruct(
