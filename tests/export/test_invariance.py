@@ -94,7 +94,7 @@ def test_constant_study_has_finite_scores(networks: Runtimes, value: float) -> N
 
 
 def test_nan_is_never_a_score(networks: Runtimes) -> None:
-    """OpenVINO's max(NaN, 0) is 0, ONNX Runtime's is NaN, which the aggregation refuses. (A volume is int16: no NaN.)"""
+    """OpenVINO's max(NaN, 0) is 0, ONNX Runtime's is NaN, which the aggregation refuses; a volume has none."""
     try:
         found = scores(networks, np.full((2, *PATCHES.shape[1:]), np.nan, np.float32))
     except ValueError as error:
