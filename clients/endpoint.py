@@ -19,6 +19,8 @@ _GLANCE_S, _GOODBYE_S = 0.02, 3.0
 _RECONNECT_MS = (100, 1000)
 """Pause of gRPC after the first failed connection, and its longest; by default two minutes, in which every request
 fails at once although the server may be back."""
+_CONNECT_MS = 5000
+"""How long one connection may take to come about, TLS and all; by default 20 s."""
 _ROUND_ROBIN = '{"loadBalancingConfig": [{"round_robin": {}}]}'
 
 
@@ -50,7 +52,7 @@ class Connection:
             # Retries are made in one place, clients/servers.py.
             ("grpc.enable_retries", 0),
             ("grpc.initial_reconnect_backoff_ms", first_ms),
-            ("grpc.min_reconnect_backoff_ms", first_ms),
+            ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),  # of one attempt, in spite of its name
             ("grpc.max_reconnect_backoff_ms", longest_ms),
             # Clients share neither connections nor each other's pauses after failed ones.
             ("grpc.use_local_subchannel_pool", 1),

@@ -5,10 +5,15 @@ import json
 import re
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 SCHEMA_VERSION = "1.0"
 NOTICE = "Weights trained on synthetic fractures; not for clinical use."
@@ -155,6 +160,40 @@ class Findings:
         """JSON text of ``to_dict``, a point a line; not-a-number is an error, not a token that no JSON reader knows."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
         return _POINT.sub(lambda point: " ".join(point[0].split()).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
+
+    def report(self, folder: str | PathLike[str]) -> "Findings":
+        """Write ``findings.json``, ``midsagittal.png`` and ``report.html`` into a folder, which is made if need be.
+
+        Returns
+        -------
+        Findings
+            The same with the time that the report took.
+        """
+        from clients.report import write_report
+
+        return write_report(self, Path(folder))
+
+    def to_dicom_sr(self, study: str | PathLike[str]) -> "Dataset":
+        """A structured report (TID 1500) that belongs to the study at this path, which the findings are of.
+
+        It carries the patient's identity, and needs highdicom (extra ``gateway``).
+
+        Raises
+        ------
+        vcf.errors.StudyRefused
+            If the series that was analysed is not there.
+        """
+        from clients.dicom.source import read_source
+        from clients.dicom.structured_report import structured_report
+
+        return structured_report(self, read_source(Path(study), self.series_id))
+
+    def to_dicom_sc(self, study: str | PathLike[str]) -> "Dataset":
+        """The mid-sagittal picture as secondary capture; otherwise as `to_dicom_sr`, but without highdicom."""
+        from clients.dicom.secondary_capture import secondary_capture
+        from clients.dicom.source import read_source
+
+        return secondary_capture(self, read_source(Path(study), self.series_id))
 
 
 def schema() -> dict[str, Any]:

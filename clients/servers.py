@@ -11,7 +11,7 @@ from clients.endpoint import Connection, Endpoint
 from clients.faults import Fault, Remedy, late
 from clients.retry import Retry
 from vcf.contract import VCF
-from vcf.errors import ServerUnavailable
+from vcf.errors import ServerUnavailable, StudyRefused
 
 T = TypeVar("T")
 
@@ -19,6 +19,9 @@ PROBE_S = 1.0
 """How long a server may take to say that it is ready before it is given a study."""
 EJECT_S, LONGEST_EJECTION_S = 1.0, 30.0
 """How long a server is left out after the first failure, and at most; each further failure doubles it."""
+
+LEAST_ATTEMPT_S = 0.1
+"""A try with less time than this would say that it was late, not why there was no answer."""
 
 
 class _Place:
@@ -100,6 +103,8 @@ class Servers:
                 except Fault as found:
                     if found.down:
                         place.failed()
+                    elif isinstance(found.error, StudyRefused):
+                        place.answered()
                     if found.remedy is Remedy.NONE:
                         raise found.error from None
                     if again is None or found.remedy is Remedy.AGAIN or again.remedy is Remedy.ELSEWHERE:
@@ -111,7 +116,7 @@ class Servers:
             if again.remedy is Remedy.ELSEWHERE or attempt == self._retry.attempts:
                 raise again.error
             pause_s = self._retry.pause_s(attempt)
-            if time.perf_counter() + pause_s >= until:
+            if time.perf_counter() + pause_s + LEAST_ATTEMPT_S >= until:
                 raise again.error
             await self._calls.sleep(pause_s)
         raise AssertionError("attempts is at least 1")
@@ -129,11 +134,14 @@ class Servers:
         """Health check of a server that has not answered lately, if there are others. Raises Fault."""
         if place.proven or len(self._places) == 1:
             return
+        address = place.endpoint.address
         try:
             ready = await place.endpoint.has(VCF.name, max(0.001, min(PROBE_S, until - time.perf_counter())))
         except Fault as found:
-            # Nothing of the study was sent, so whatever it was, another server may take it.
-            raise Fault(found.error, Remedy.AGAIN if found.remedy is Remedy.NONE else found.remedy, down=True) from None
+            # Nothing of the study was sent: whatever it was, another server may take it.
+            if found.remedy is not Remedy.NONE:
+                raise
+            silent = ServerUnavailable(f"the server at {address} does not say whether it is ready")
+            raise Fault(silent, Remedy.AGAIN, down=True) from None
         if not ready:
-            unready = ServerUnavailable(f"the server at {place.endpoint.address} is not ready for studies")
-            raise Fault(unready, Remedy.AGAIN, down=True)
+            raise Fault(ServerUnavailable(f"the server at {address} is not ready for studies"), Remedy.AGAIN, down=True)

@@ -137,10 +137,13 @@ def test_without_retries_there_are_none(fake_triton: FakeTriton, analyze: Analyz
 
 
 def test_retries_end_within_the_deadline(closed_port: int, analyze: Analyze) -> None:
-    started = time.perf_counter()
-    with pytest.raises(ServerUnavailable, match=str(closed_port)):
-        analyze(f"127.0.0.1:{closed_port}", deadline_s=0.6, retry=Retry(attempts=1000, first_s=0.05, longest_s=0.1))
-    assert 0.3 < time.perf_counter() - started < 1.2
+    took_s = []
+    for _ in range(3):  # the machine may be busy with something else
+        started = time.perf_counter()
+        with pytest.raises(ServerUnavailable, match=str(closed_port)):
+            analyze(f"127.0.0.1:{closed_port}", deadline_s=1, retry=Retry(attempts=1000, first_s=0.05, longest_s=0.1))
+        took_s.append(time.perf_counter() - started)
+    assert 0.5 < min(took_s) < 1.05
 
 
 def test_late_answer_is_not_asked_for_again(fake_triton: FakeTriton, analyze: Analyze) -> None:
@@ -246,6 +249,16 @@ def test_server_that_swallows_everything_does_not_take_studies(fake_triton: Fake
         silent = f"127.0.0.1:{hole.getsockname()[1]}"
         found = analyze([silent, fake_triton.address], wire="volume", deadline_s=10, retry=NO_RETRY)
     assert found.study_score == 0.75
+
+
+def test_servers_that_all_keep_silent_are_unavailable(analyze: Analyze) -> None:
+    with socket.socket() as one, socket.socket() as other:
+        for hole in (one, other):
+            hole.bind(("127.0.0.1", 0))
+            hole.listen()
+        silent = [f"127.0.0.1:{hole.getsockname()[1]}" for hole in (one, other)]
+        with pytest.raises(ServerUnavailable, match="does not say"):
+            analyze(silent, wire="volume", deadline_s=10, retry=NO_RETRY)
 
 
 def test_all_servers_down(closed_port: int, analyze: Analyze) -> None:
