@@ -9,4 +9,4 @@ COPY vcf /opt/vcf/vcf
 COPY preprocess /opt/vcf/preprocess
 COPY export /opt/vcf/export
 ENV PYTHONPATH=/opt/vcf PYTHONDONTWRITEBYTECODE=1
-CMD ["bash", "-c", "set -o pipefail; python3 -m vcf export tensorrt --repository /models --trtexec | bash -ex"]
+CMD ["bash", "-c", "set -e -o pipefail; python3 -m vcf export tensorrt --repository /models --trtexec | bash -ex; python3 -m vcf export plan --repository /models --record"]

@@ -82,6 +82,15 @@ def test_only_the_cpu_server_takes_the_cpu_configuration(services: dict[str, Any
     assert any((ROOT / "model_repository").glob("*/configs/cpu.pbtxt"))
 
 
+def test_the_gpu_server_looks_at_its_plans_before_it_starts(services: dict[str, Any]) -> None:
+    from vcf.serve.stale import POLICIES
+
+    *python, models, policy, dashes, server = services["triton-gpu"]["command"][:7]
+    assert python == ["python3", "-m", "vcf.serve.stale"]
+    assert (models, dashes, server) == ("/models", "--", "tritonserver")
+    assert policy in POLICIES
+
+
 def test_plans_are_built_by_the_release_that_serves_them() -> None:
     images = [
         re.search(r"^ARG \w+_IMAGE=\S+:(\S+)$", (ROOT / "deploy" / name).read_text(), re.MULTILINE)
