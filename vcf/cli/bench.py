@@ -40,7 +40,13 @@ def add_parser(subparsers: Any) -> None:
     _serving(wires)
     wires.set_defaults(run=run_wires)
 
-    for kind in (stages, preparation, canal, wires):
+    read = kinds.add_parser("read", help="reading a DICOM series, by transfer syntax")
+    read.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
+    read.add_argument("--runs", type=int, default=5, help="counted rounds, default %(default)s")
+    read.add_argument("--workers", type=int, metavar="N", help="threads that decode; one a processor by default")
+    read.set_defaults(run=run_read)
+
+    for kind in (stages, preparation, canal, wires, read):
         kind.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
 
@@ -109,6 +115,23 @@ def run_wires(args: argparse.Namespace) -> int:
             f"{server_cpu:>14}{cost['latency']['median_ms']:>11.0f}"
         )
     print(f"scores differ by {figures['largest_score_difference']:.1e} at most")
+    return _write(figures, args.json)
+
+
+def run_read(args: argparse.Namespace) -> int:
+    """Print a line for each transfer syntax."""
+    from benchmarks.reading import measure
+
+    figures = measure(args.slices, args.runs, args.workers)
+    volume, cores = " × ".join(map(str, figures["volume"])), figures["machine"]["cores"]
+    print(f"volume {volume}, {figures['runs']} rounds, {cores} cores; files in the page cache")
+    print(f"{'pixels':<14}{'MB':>8}{'wall ms, min':>14}{'median':>9}{'max':>9}{'CPU ms':>9}")
+    for name, cost in figures["syntaxes"].items():
+        wall = cost["wall"]
+        print(
+            f"{name:<14}{cost['bytes'] / 1e6:>8.1f}{wall['min_ms']:>14.0f}{wall['median_ms']:>9.0f}"
+            f"{wall['max_ms']:>9.0f}{cost['cpu_median_ms']:>9.0f}"
+        )
     return _write(figures, args.json)
 
 
