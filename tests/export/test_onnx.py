@@ -2,6 +2,7 @@
 """The exported graphs answer like Keras in both CPU runtimes, and the same weights give the same bytes."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,55 @@ def test_same_weights_same_bytes(networks: Networks, exported: dict[str, Path], 
         digests = {hashlib.sha256(p.read_bytes()).hexdigest() for p in (path, exported[name])}
         assert len(digests) == 1, name
     assert not list(tmp_path.rglob("*.part"))
+
+
+def files(repository: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(repository)): p.read_bytes() for p in repository.rglob("*") if p.is_file()}
+
+
+def test_one_weight_changes_its_graph_its_passport_and_nothing_else(
+    networks: Networks, exported: dict[str, Path], tmp_path: Path
+) -> None:
+    other = random_networks(0)
+    kernel = other.encoders["b"].weights[0]
+    values = kernel.numpy()
+    values.flat[0] += 1e-6
+    kernel.assign(values)
+    onnx_export.export_networks(other, tmp_path)
+    before, after = files(next(iter(exported.values())).parents[2]), files(tmp_path)
+    assert before.keys() == after.keys()
+    changed = {name for name, content in after.items() if content != before[name]}
+    assert changed == {"patch_encoder_b/1/model.onnx", "patch_encoder_b/1/passport.json"}
+    entries = [json.loads(found["patch_encoder_b/1/passport.json"])["files"]["model.onnx"] for found in (before, after)]
+    assert {key for key in entries[0] if entries[0][key] != entries[1][key]} == {"sha256", "weights_sha256"}
+
+
+def test_passport_of_every_graph(networks: Networks, exported: dict[str, Path]) -> None:
+    for name, path in exported.items():
+        entry = json.loads(path.with_name("passport.json").read_text())["files"]["model.onnx"]
+        assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert entry["weights_sha256"] == onnx_export.weights_sha256(networks.by_name()[name])
+        shapes = {k: tuple(v) for k, v in entry["shapes"].items()}
+        assert shapes == onnx_export.graph_shapes(BY_NAME[name])
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+@pytest.mark.parametrize("content", [b"", b"no HDF5", None])
+def test_weights_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    """Empty, something else, and weights of another network."""
+    from training.store import load_detector, weights_path
+    from vcf.errors import SetupError
+
+    path = weights_path(tmp_path, "spinal_cord_detector")
+    if content is None:
+        models.patch_encoder().save_weights(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(
+        SetupError, match=r"the weights spinal_cord_detector\.weights\.h5 in .* cannot be read \("
+    ) as caught:
+        load_detector(tmp_path)
+    assert "\n" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(SetupError, match=r"no weights spinal_cord_detector\.weights\.h5"):
+        load_detector(tmp_path)
