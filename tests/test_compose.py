@@ -121,7 +121,7 @@ def test_the_client_calls_the_server_by_its_alias(services: dict[str, Any]) -> N
     from vcf.cli import _parser
 
     args = _parser("analyze").parse_args(services["client"]["command"])
-    assert args.server == "triton:8001"
+    assert args.server == ["triton:8001"]
 
 
 def test_dockerfiles_copy_what_is_there_and_not_ignored(services: dict[str, Any]) -> None:
