@@ -33,7 +33,7 @@ THRESHOLD = 0.4
 
 def repository(target: Path) -> Path:
     """The checkout's model repository, with tiny networks in place of any trained ones."""
-    made = ("model.onnx", "model.plan", "passport.json", "__pycache__")
+    made = ("model.onnx", "model.plan", "model.int8.*", "model.fp16.onnx", "passport.json", "__pycache__")
     shutil.copytree(ROOT / "model_repository", target, ignore=shutil.ignore_patterns(*made))
     write_networks(target)
     write_operating_point(target, {"threshold": THRESHOLD})

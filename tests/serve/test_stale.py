@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans that do not fit: refused, built anew or left for ONNX, as the operator chose."""
 
+import importlib.util
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from export import tensorrt
-from export.passport import record_plan
+from export.passport import record, record_plan
 from tests.export.fake_tensorrt import FakeTensorRT
 from vcf.cli import main
 from vcf.contract import NETWORKS
@@ -106,3 +109,32 @@ def test_vcf_serve_refuses_plans_on_a_machine_without_gpu(
     monkeypatch.setenv("PATH", "/nowhere")
     assert main(["serve", "--repository", str(models), "--config", "gpu"]) == 3
     assert "model.plan needs an NVIDIA GPU and this machine shows none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "edit", "sentence"),
+    [
+        (
+            "cpu",
+            "model.onnx",
+            "patch_encoder_b/1/model.onnx is not the file that its passport describes: run `vcf export",
+        ),
+        ("cpu-int8", None, "patch_encoder_c/1/model.int8.xml: run `vcf export openvino`"),
+    ],
+)
+def test_server_does_not_start_on_files_that_do_not_fit(
+    tiny_repository: Path, tmp_path: Path, config: str, edit: str | None, sentence: str
+) -> None:
+    """Before anything is started: no process, no port."""
+    if importlib.util.find_spec("pytriton") is None:
+        pytest.skip("the Triton server is not installed (nvidia-pytriton)")
+    from vcf.serve.server import TritonServer
+
+    there = tmp_path / "repository"
+    shutil.copytree(tiny_repository, there, ignore=shutil.ignore_patterns("model.int8.*"))
+    if edit:
+        path = there / "patch_encoder_b" / "1" / edit
+        record(path, precision="fp32")
+        path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(SetupError, match=re.escape(sentence)):
+        TritonServer(there, config_name=config).start()

@@ -40,8 +40,9 @@ def check(repository: Path, config_name: str, backends: Collection[str]) -> list
         elif file_name and not any((version / file_name).exists() for version in versions):
             missing_files.append(f"{model}/{versions[0].name}/{file_name}")
     if missing_files:
+        made_by = "openvino" if all(name.endswith(".xml") for name in missing_files) else "onnx"
         raise SetupError(
-            f"the networks are not exported, {repository} lacks {', '.join(missing_files)}: run `vcf export onnx`"
+            f"the networks are not exported, {repository} lacks {', '.join(missing_files)}: run `vcf export {made_by}`"
         )
     return models
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies from the shortest to beyond the limit, and many at once: told by Triton's own statistics."""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if importlib.util.find_spec("pytriton") is None:
+    pytest.skip("the Triton server is not installed (nvidia-pytriton)", allow_module_level=True)
+grpc_client = pytest.importorskip("tritonclient.grpc")
+
+from preprocess.spec import MAX_PATCHES, PATCH  # noqa: E402
+from vcf.contract import ENCODERS, FLIPS, PATCH_SCORES, SPACING_MM, VCF, VOLUME  # noqa: E402
+from vcf.errors import Code, StudyRefused  # noqa: E402
+
+if TYPE_CHECKING:
+    from vcf.serve.server import TritonServer
+
+pytestmark = pytest.mark.server
+DZ_MM = 6.0
+
+
+def ask(client: Any, height_mm: float, bright: int = 40) -> np.ndarray:
+    """Patch scores of a block of soft tissue of this height, which grows brighter towards the head."""
+    volume = np.full((round(height_mm / DZ_MM), 32, 32), bright, np.int16)
+    volume[:, 10:20, 10:20] += np.arange(len(volume), dtype=np.int16)[:, None, None]
+    arrays = {VOLUME: volume, SPACING_MM: np.array([DZ_MM, 6, 6], np.float32)}
+    made = []
+    for tensor, array in arrays.items():
+        made.append(grpc_client.InferInput(tensor.name, array.shape, tensor.dtype))
+        made[-1].set_data_from_numpy(array)
+    return client.infer(VCF.name, made).as_numpy(PATCH_SCORES.name)
+
+
+def counts(client: Any) -> dict[str, tuple[int, int]]:
+    """Patches and executions of each encoder so far."""
+    stats = [client.get_inference_statistics(encoder.name).model_stats[0] for encoder in ENCODERS]
+    return {s.name: (int(s.inference_count), int(s.execution_count)) for s in stats}
+
+
+@pytest.mark.parametrize("k", [3, 9, MAX_PATCHES])
+def test_any_k_up_to_the_limit(triton_server: "TritonServer", k: int) -> None:
+    with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
+        before = counts(client)
+        scores = ask(client, k * PATCH.height_mm - DZ_MM)
+        assert scores.shape == (k,) and np.isfinite(scores).all()
+        for name, (patches, executions) in counts(client).items():
+            assert (patches - before[name][0], executions - before[name][1]) == (k * len(FLIPS), 1)
+
+
+def test_beyond_the_limit_no_encoder_runs(triton_server: "TritonServer") -> None:
+    with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
+        before = counts(client)
+        with pytest.raises(grpc_client.InferenceServerException) as caught:
+            ask(client, (MAX_PATCHES + 2) * PATCH.height_mm)
+        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        refused = StudyRefused.find(caught.value.message())
+        assert refused is not None and refused.code is Code.TOO_LONG
+        assert counts(client) == before
+
+
+def test_concurrent_studies_share_encoder_executions(triton_server: "TritonServer") -> None:
+    """Eight callers at once: every patch is encoded once, in fewer executions than there are studies.
+
+    Whether two studies meet in the batcher is up to the machine's scheduling, so they get several rounds to do so.
+    """
+    heights = [150 + 30 * (i % 6) for i in range(32)]
+    merged = False
+    with grpc_client.InferenceServerClient(triton_server.grpc_url) as client, ThreadPoolExecutor(8) as pool:
+        alone = {height: ask(client, height, height) for height in set(heights)}
+        for _ in range(5):
+            before = counts(client)
+            found = list(pool.map(lambda height: ask(client, height, height), heights))
+            after = counts(client)
+            for height, scores in zip(heights, found, strict=True):
+                np.testing.assert_allclose(scores, alone[height], atol=1e-6)
+            for name, (encoded, executed) in after.items():
+                assert encoded - before[name][0] == len(FLIPS) * sum(map(len, found))
+                merged |= executed - before[name][1] < len(heights)
+            if merged:
+                break
+    assert merged
