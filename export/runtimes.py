@@ -25,7 +25,7 @@ Call = Callable[[Any], Array]
 
 @dataclass(frozen=True)
 class Runtimes:
-    """As ``training.store.Networks``: ``detector`` and ``encoders`` take their one input, ``heads`` a list of theirs."""
+    """As ``training.store.Networks``: ``detector`` and ``encoders`` take one input, ``heads`` a list of theirs."""
 
     detector: Call
     encoders: dict[str, Call]
