@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole pipeline, from the volume to the study score, on held-out phantoms. All figures are synthetic."""
+"""The whole pipeline, from the volume to the study score, on phantoms of no training. All figures are synthetic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -9,11 +9,17 @@ import numpy as np
 
 from training.dataset import TEST_SEEDS
 from training.metrics import rates, roc_auc
-from training.phantom import HELD_OUT_RANGES, Phantom, render, sample
+from training.phantom import HELD_OUT_RANGES, TRAINING_RANGES, Phantom, Ranges, render, sample
 from training.reference import Analysis, analyze
 from training.store import Networks
 from vcf.errors import StudyRefused
 
+SETS: dict[str, tuple[int, Ranges]] = {
+    "phantom-test": (TEST_SEEDS, HELD_OUT_RANGES),
+    "phantom-unseen": (700_000, TRAINING_RANGES),
+}
+"""First seed and ranges. ``phantom-test`` are patients of another kind than those of training, ``phantom-unseen`` other
+patients of the same kind."""
 PIXEL_MM = 1.0
 """In-plane: the scan's own 512 × 512 pixels take three times as long to render and change no patch visibly."""
 
@@ -34,10 +40,11 @@ class Result:
     centre_error_mm: tuple[float, float] | None = None
 
 
-def phantoms(count: int, first_seed: int = TEST_SEEDS) -> Iterator[Phantom]:
-    """Whole bodies from the held-out ranges."""
+def phantoms(count: int, data: str = "phantom-test") -> Iterator[Phantom]:
+    """Whole bodies of one of the `SETS`."""
+    first_seed, ranges = SETS[data]
     for seed in range(first_seed, first_seed + count):
-        spec = sample(seed, ranges=HELD_OUT_RANGES)
+        spec = sample(seed, ranges=ranges)
         yield render(spec, spacing_mm=(spec.acquisition.spacing_mm[0], PIXEL_MM, PIXEL_MM))
 
 
@@ -57,18 +64,18 @@ def evaluate_phantom(phantom: Phantom, networks: Networks) -> Result:
 
 
 def evaluate(
-    count: int, networks: Networks, threshold: float, done: Callable[[int, int], None] = lambda *_: None
+    count: int,
+    networks: Networks,
+    threshold: float,
+    done: Callable[[int, int], None] = lambda *_: None,
+    data: str = "phantom-test",
 ) -> dict[str, Any]:
     """Study ROC AUC, rates at the threshold and the share of refused studies; with every single result."""
     results = []
-    for phantom in phantoms(count):
+    for phantom in phantoms(count, data):
         results.append(evaluate_phantom(phantom, networks))
         done(len(results), count)
-    return (
-        {"data": "phantom-test", "synthetic": True}
-        | summary(results, threshold)
-        | {"results": [asdict(r) for r in results]}
-    )
+    return {"data": data, "synthetic": True} | summary(results, threshold) | {"results": [asdict(r) for r in results]}
 
 
 def summary(results: list[Result], threshold: float) -> dict[str, Any]:

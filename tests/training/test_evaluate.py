@@ -62,3 +62,20 @@ def test_a_refused_study_has_a_code_and_no_score(phantom: Phantom, monkeypatch: 
     monkeypatch.setattr(evaluate, "analyze", refuse)
     answer = evaluate.evaluate_phantom(phantom, None)  # type: ignore[arg-type]
     assert (answer.refused, answer.score) == ("SPINE_NOT_FOUND", None)
+
+
+def test_the_sets_share_no_patient_with_training_or_tuning():
+    from training import dataset
+    from training.evaluate import SETS
+    from training.presets import PRESETS
+
+    used = [
+        range(made.first_seed, made.first_seed + made.patients)
+        for preset in PRESETS.values()
+        for made in (
+            dataset.training_set(preset.member.phantoms, preset.member.views),
+            dataset.tuning_set(preset.member.tuning_phantoms),
+        )
+    ]
+    for first_seed, _ in SETS.values():
+        assert not any(seed in seeds for seeds in used for seed in range(first_seed, first_seed + 1000))

@@ -15,7 +15,12 @@ def add_parser(subparsers: Any) -> None:
         help="figures of the shipped or other weights on held-out data",
         description="Run the whole pipeline in one process. Phantoms are synthetic, and so is every figure from them.",
     )
-    parser.add_argument("--data", choices=("phantom-test",), default="phantom-test", help="default %(default)s")
+    parser.add_argument(
+        "--data",
+        choices=("phantom-test", "phantom-unseen"),
+        default="phantom-test",
+        help="phantoms of ranges that training never saw, or other patients of the ranges it saw; default %(default)s",
+    )
     parser.add_argument("--n", type=int, default=200, metavar="N", help="number of studies (default %(default)s)")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of `vcf train` (default: those that ship)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and every result")
@@ -36,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
         raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train members --out {folder}`")
     with bars() as progress:
         figures = evaluate(
-            args.n, load_networks(folder), point["threshold"], lambda done, total: progress("studies", done, total)
+            args.n,
+            load_networks(folder),
+            point["threshold"],
+            lambda done, total: progress("studies", done, total),
+            args.data,
         )
     for name, value in figures.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
