@@ -34,7 +34,13 @@ def repository(tiny_repository, tmp_path):
 def test_one_line_when_ready_and_a_clean_stop(repository, number):
     command = vcf("--repository", repository, *FREE_PORTS)
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # As from a terminal; what runs these tests may have been started in the background, where SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     line = process.stdout.readline()
     match = re.fullmatch(
