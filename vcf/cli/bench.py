@@ -5,11 +5,19 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clients import VcfClient
+
+KINDS: dict[str, tuple[str, str]] = {}
+"""Benchmarks that leave a `benchmarks.result.Result`: module and help. The module has ``add_arguments(parser)`` and
+``run(args) -> Result``, and imports what is slow to import inside ``run``."""
+EXIT_INVALID = 4
+"""The run broke a validity rule: its figures are written, and mean nothing."""
 
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -51,12 +59,33 @@ def add_parser(subparsers: Any) -> None:
     read.add_argument("--workers", type=int, metavar="N", help="threads that decode; one a processor by default")
     read.set_defaults(run=run_read)
 
+    for name, (module, help_) in KINDS.items():
+        kind = kinds.add_parser(name, help=help_)
+        import_module(module).add_arguments(kind)
+        kind.add_argument(
+            "--json", type=Path, metavar="FILE", help="result, and a page beside it (default: benchmarks/results/local)"
+        )
+        kind.set_defaults(run=partial(run_kind, module))
+
     for kind in (stages, preparation, canal, wires, read):
         kind.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
 
 def _serving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="ADDRESS", help="a running server; by default one is started and stopped")
+
+
+def run_kind(module: str, args: argparse.Namespace) -> int:
+    """Run one of `KINDS`, write JSON and page, print the targets and the rules that were broken."""
+    result = import_module(module).run(args)
+    path = result.write(args.json)
+    for target in result.targets:
+        sign, verdict = "≤" if target.at_most else "≥", "met" if target.met else "missed"
+        print(f"{target.name:<58}{target.value:>10.3g}  {sign} {target.goal:<8.3g}{verdict}")
+    for rule in result.broken:
+        print(f"this run does not hold: {rule}")
+    print(f"{path} and {path.with_suffix('.html').name}")
+    return 0 if result.valid else EXIT_INVALID
 
 
 def run_stages(args: argparse.Namespace) -> int:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that a run must keep for its figures to mean anything; each gives the sentence that says how it was broken."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+
+STABLE_WITHIN = 0.10
+"""Largest over smallest window, less one (the rule of NVIDIA's perf_analyzer)."""
+LAG_SHARE = 0.02
+"""Of the median latency: how late the generator may send at its 99th percentile."""
+LAG_FLOOR_MS = 2.0
+"""A lag under this is always allowed: it is what the scheduler of a desktop kernel gives."""
+FOREIGN_CPU_SHARE = 0.10
+"""Of all cores: processor time that neither the benchmark nor the server used."""
+
+
+def unstable(windows: Sequence[float], what: str, within: float = STABLE_WITHIN) -> str | None:
+    """Three or more windows that differ by more than ``within``."""
+    spread = max(windows) / min(windows) - 1
+    if spread <= within:
+        return None
+    shown = ", ".join(f"{window:.4g}" for window in windows)
+    return f"{what} is unstable: windows of {shown} differ by {spread:.0%}, over {within:.0%}"
+
+
+def lagging(lag_ms: Sequence[float], median_latency_ms: float) -> str | None:
+    """A generator that sends later than scheduled, so that the load was not the one named."""
+    p99, bound = float(np.percentile(lag_ms, 99)), max(LAG_FLOOR_MS, LAG_SHARE * median_latency_ms)
+    return (
+        None if p99 <= bound else f"the generator lagged {p99:.1f} ms behind its schedule at p99, over {bound:.1f} ms"
+    )
+
+
+def wrong(answers: int, mistaken: int) -> str | None:
+    """Any answer that differs from the reference."""
+    return None if not mistaken else f"{mistaken} of {answers} answers differ from the reference"
+
+
+@dataclass
+class Watch:
+    """What happened on the machine during a measurement; ``broken`` after it."""
+
+    foreign_share: float = 0.0
+    stolen_share: float = 0.0
+
+    @property
+    def broken(self) -> list[str]:
+        """Rules that the machine broke."""
+        found = []
+        if self.foreign_share > FOREIGN_CPU_SHARE:
+            found.append(
+                f"other processes used {self.foreign_share:.0%} of the processor, over {FOREIGN_CPU_SHARE:.0%}"
+            )
+        if self.stolen_share > FOREIGN_CPU_SHARE / 2:
+            found.append(f"the hypervisor withheld {self.stolen_share:.0%} of the processor: a throttled machine")
+        return found
+
+
+@contextmanager
+def watched(*pids: int) -> Iterator[Watch]:
+    """Watch the machine while these processes, and their descendants, are measured."""
+    watch = Watch()
+    before, ours_before = psutil.cpu_times(), _ours(pids)
+    yield watch
+    after, ours_after = psutil.cpu_times(), _ours(pids)
+    total = sum(after) - sum(before)
+    if total <= 0:
+        return
+    idle = (after.idle - before.idle) + (getattr(after, "iowait", 0) - getattr(before, "iowait", 0))
+    stolen = getattr(after, "steal", 0) - getattr(before, "steal", 0)
+    watch.stolen_share = stolen / total
+    watch.foreign_share = max(0.0, (total - idle - stolen - (ours_after - ours_before)) / total)
+
+
+def _ours(pids: Sequence[int]) -> float:
+    seconds = 0.0
+    for pid in pids:
+        try:
+            family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for process in family:
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            seconds += times.user + times.system
+    return seconds

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmarks import validity
+
+
+def test_windows_within_a_tenth_are_stable() -> None:
+    assert validity.unstable([100, 105, 109.9], "p50") is None
+    broken = validity.unstable([100, 105, 111], "p50")
+    assert broken and "11%" in broken
+
+
+def test_lag_counts_from_a_share_of_the_latency() -> None:
+    assert validity.lagging([1.9] * 100, 10) is None
+    assert validity.lagging([9.0] * 100, 500) is None
+    assert "9.0 ms" in (validity.lagging([9.0] * 100, 100) or "")
+
+
+def test_one_wrong_answer_is_enough() -> None:
+    assert validity.wrong(10, 0) is None
+    assert validity.wrong(10, 1)
+
+
+@pytest.mark.slow
+def test_a_stranger_on_the_processor_is_seen_and_our_own_work_is_not() -> None:
+    burn = "import time\nt = time.time()\nwhile time.time() - t < 8: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", burn]) for _ in os.sched_getaffinity(0)]
+    try:
+        time.sleep(0.3)
+        with validity.watched() as strangers:
+            time.sleep(2)
+        with validity.watched(*(p.pid for p in processes)) as ours:
+            time.sleep(2)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert strangers.foreign_share > 0.5 and "other processes" in strangers.broken[0]
+    assert ours.foreign_share < strangers.foreign_share / 2
