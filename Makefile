@@ -73,7 +73,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(bin)/python
 	$(call install,client$(comma)serve)
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(bin)/python
-	$(call install,client$(comma)serve$(comma)gateway$(comma)train$(comma)export$(comma)bench$(comma)dev)
+	$(call install,client$(comma)serve$(comma)gateway$(comma)train$(comma)export$(comma)bench$(comma)peers$(comma)dev)
 
 $(NUMPY2_VENV)/.ready: constraints.txt
 	$(PYTHON) -m venv $(NUMPY2_VENV)
