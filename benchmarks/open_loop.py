@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls at scheduled times, whatever the server does; and calls one after the other, for its highest rate.
+
+The time of a call counts from when it was *scheduled*: a generator that waits for a slow server, and so sends fewer
+calls while it is slow, would leave out just those that suffer (coordinated omission; G. Tene, wrk2).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from vcf.errors import VcfError
+
+Ask = Callable[[int], Awaitable[str | None]]
+"""Make call number i; None, or what is wrong with its answer. Errors of `vcf.errors` are failures of the call."""
+
+WRONG = "WRONG"
+"""Outcome of a call whose answer is not the reference's."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call; times in seconds since the run's beginning. ``failure`` is None, WRONG or an error's code."""
+
+    scheduled_s: float
+    sent_s: float
+    done_s: float
+    failure: str | None = None
+
+    @property
+    def corrected_ms(self) -> float:
+        """From the scheduled time."""
+        return (self.done_s - self.scheduled_s) * 1e3
+
+    @property
+    def uncorrected_ms(self) -> float:
+        """From the time it was sent."""
+        return (self.done_s - self.sent_s) * 1e3
+
+    @property
+    def lag_ms(self) -> float:
+        """How late it was sent."""
+        return (self.sent_s - self.scheduled_s) * 1e3
+
+
+@dataclass(frozen=True)
+class Run:
+    """Calls in order of schedule, and what making them cost this process.
+
+    loop_share
+        Processor time of the thread that sends, over wall time: near 1 it is the bottleneck.
+    cores
+        Processor time of the whole process, preparation of studies included, over wall time.
+    """
+
+    calls: tuple[Call, ...]
+    loop_share: float
+    cores: float
+
+
+async def open_loop(scheduled_s: Sequence[float], ask: Ask, most_in_flight: int) -> Run:
+    """Make each call at its time; beyond ``most_in_flight`` unanswered ones a call waits, and its latency counts that.
+
+    The bound keeps a generator whose server falls ever further behind from filling the memory.
+    """
+    loop = asyncio.get_running_loop()
+    room = asyncio.Semaphore(most_in_flight)
+    begin_s = loop.time()
+
+    async def one(number: int, due_s: float) -> Call:
+        async with room:
+            sent_s = loop.time() - begin_s
+            failure = await _failure(ask, number)
+            return Call(due_s, sent_s, loop.time() - begin_s, failure)
+
+    meter = _Meter()
+    tasks: list[asyncio.Task[Call]] = []
+    for number, due_s in enumerate(scheduled_s):
+        await asyncio.sleep(begin_s + due_s - loop.time())
+        tasks.append(asyncio.create_task(one(number, due_s)))
+    calls = await asyncio.gather(*tasks)
+    return Run(tuple(calls), *meter.shares())
+
+
+async def closed_loop(ask: Ask, in_flight: int, seconds: float) -> Run:
+    """So many callers, each with its next call when the last one is answered. Scheduled is when it is sent."""
+    loop = asyncio.get_running_loop()
+    begin_s = loop.time()
+    calls: list[Call] = []
+
+    async def caller(number: int) -> None:
+        while (sent_s := loop.time() - begin_s) < seconds:
+            failure = await _failure(ask, number)
+            calls.append(Call(sent_s, sent_s, loop.time() - begin_s, failure))
+            number += in_flight
+
+    meter = _Meter()
+    await asyncio.gather(*(caller(number) for number in range(in_flight)))
+    return Run(tuple(sorted(calls, key=lambda call: call.scheduled_s)), *meter.shares())
+
+
+def rate_per_s(run: Run) -> float:
+    """Answers a second of a closed loop."""
+    return len(run.calls) / max(call.done_s for call in run.calls)
+
+
+async def _failure(ask: Ask, number: int) -> str | None:
+    try:
+        return await ask(number)
+    except VcfError as error:
+        return error.code
+
+
+class _Meter:
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.thread_time(), time.process_time()
+
+    def shares(self) -> tuple[float, float]:
+        wall, thread, process = self._began
+        seconds = max(time.perf_counter() - wall, 1e-9)
+        return (time.thread_time() - thread) / seconds, (time.process_time() - process) / seconds
