@@ -21,7 +21,7 @@ from clients import VcfClient
 from clients.findings import Findings
 from clients.reader import read_study
 from clients.study import Study
-from export import runtimes
+from export import config, runtimes
 from export.config import CPU, CPU_BF16, CPU_INT8, ONNXRUNTIME
 from export.ladder_studies import LadderStudy, studies
 from export.passport import record_parity
@@ -39,12 +39,7 @@ FP32_TOLERANCE = 1e-5
 GATES = (0.99, 0.999)
 REFERENCE = "Keras"
 SERVED, FROM_DICOM, TENSORRT = "served through Triton", "from DICOM", "TensorRT"
-IN_PROCESS = {
-    "ONNX Runtime": ONNXRUNTIME,
-    "OpenVINO f32": CPU,
-    "OpenVINO bf16": CPU_BF16,
-    "OpenVINO int8": CPU_INT8,
-}
+IN_PROCESS = {config.RUNGS[form]: form for form in (ONNXRUNTIME, CPU, CPU_BF16, CPU_INT8)}
 """Rungs that run in this process: the form that each stands for."""
 FP32_RUNGS = ("ONNX Runtime", "OpenVINO f32", f"{TENSORRT} fp32", SERVED, FROM_DICOM)
 RUNGS = (*IN_PROCESS, f"{TENSORRT} fp32", f"{TENSORRT} fp16", SERVED, FROM_DICOM)

@@ -162,13 +162,20 @@ def run_plan(args: argparse.Namespace) -> int:
 
 def run_config(args: argparse.Namespace) -> int:
     """Write the configurations, or say which differ."""
-    from export import config
+    from export import config, tuning
     from vcf.errors import SetupError
 
     if not args.check:
         print(f"{len(config.write(args.repository))} files in {args.repository}")
+        if tuned := tuning.refresh(args.repository):
+            print(f"and the forms fitted to this machine: {', '.join(tuned)}")
         return 0
-    if differing := config.differing(args.repository):
+    differing = config.differing(args.repository)
+    differing += [
+        f"the form {name!r} is of another contract: run `vcf export config`"
+        for name in tuning.differing(args.repository)
+    ]
+    if differing:
         raise SetupError("; ".join(differing))
     print(f"the configurations in {args.repository} are those that would be generated")
     return 0

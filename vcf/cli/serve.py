@@ -30,7 +30,8 @@ def add_parser(subparsers: Any) -> None:
         "--config",
         default="cpu",
         metavar="NAME",
-        help="which configuration of the models: cpu, cpu-bf16, cpu-int8, onnxruntime or gpu (default %(default)s)",
+        help="which configuration of the models: cpu, cpu-bf16, cpu-int8, onnxruntime, gpu, or the one that "
+        "`vcf bench sweep` wrote (default %(default)s)",
     )
     parser.add_argument(
         "--on-stale-plan",
