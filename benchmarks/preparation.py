@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import signal
 
 from benchmarks.timing import machine, one_core, paired_ms, summary
@@ -31,13 +32,8 @@ def measure(shape: Shape, runs: int) -> dict[str, Any]:
     to the single precision that ours works in. Both stop at the resampled volume, which then would have to be
     cropped and tiled: a lower bound of what the literal pipeline costs.
     """
-    rng = np.random.default_rng(0)
-    hu = rng.integers(-1000, 1500, (shape.slices, shape.pixels, shape.pixels), np.int16)
+    hu, spacing, line = case(shape)
     whole = hu.astype(np.float32)
-    spacing = (shape.spacing_z_mm, shape.pixel_mm, shape.pixel_mm)
-    z = np.arange(shape.slices) * shape.spacing_z_mm
-    middle = shape.pixels * shape.pixel_mm / 2
-    line = CentreLine(0, np.stack([middle + 10 * np.sin(z / 90), middle + 60 + 25 * np.cos(z / 110), z], -1), ())
     n_out = resampled_length(shape.slices, shape.spacing_z_mm, shape.pixel_mm)
     with one_core():
         times = paired_ms(
@@ -53,6 +49,15 @@ def measure(shape: Shape, runs: int) -> dict[str, Any]:
         "times_faster_than_scipy": _ratios(times["scipy"], times["ours"]),
         "times_faster_than_scipy_float32": _ratios(times["scipy_float32"], times["ours"]),
     }
+
+
+def case(shape: Shape) -> tuple[NDArray[np.int16], tuple[float, float, float], CentreLine]:
+    """A volume of noise, its spacing and a curved centre line: what `preprocess.patches.extract` takes."""
+    hu = np.random.default_rng(0).integers(-1000, 1500, (shape.slices, shape.pixels, shape.pixels), np.int16)
+    z = np.arange(shape.slices) * shape.spacing_z_mm
+    middle = shape.pixels * shape.pixel_mm / 2
+    line = CentreLine(0, np.stack([middle + 10 * np.sin(z / 90), middle + 60 + 25 * np.cos(z / 110), z], -1), ())
+    return hu, (shape.spacing_z_mm, shape.pixel_mm, shape.pixel_mm), line
 
 
 def _ratios(slow_ms: list[float], fast_ms: list[float]) -> dict[str, float]:

@@ -5,10 +5,13 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 
 def paired_ms(runs: int, **ways: Callable[[], object]) -> dict[str, list[float]]:
@@ -30,6 +33,23 @@ def summary(times_ms: list[float]) -> dict[str, float]:
         "median_ms": round(statistics.median(times_ms), 3),
         "max_ms": round(max(times_ms), 3),
     }
+
+
+def window_medians(times_ms: Sequence[float], windows: int = 3) -> list[float]:
+    """Medians of consecutive parts of about equal length; as many parts as there are times, if those are fewer."""
+    edges = np.linspace(0, len(times_ms), min(windows, len(times_ms)) + 1).astype(int)
+    return [statistics.median(times_ms[start:end]) for start, end in pairwise(edges)]
+
+
+def ratio_interval(
+    over_ms: Sequence[float], under_ms: Sequence[float], confidence: float = 0.95, resamples: int = 2000
+) -> tuple[float, float]:
+    """Interval of the ratio of two medians, by resampling the rounds that timed both (percentile bootstrap)."""
+    over, under = np.asarray(over_ms), np.asarray(under_ms)
+    rounds = np.random.default_rng(0).integers(0, len(over), (resamples, len(over)))
+    ratios = np.median(over[rounds], 1) / np.median(under[rounds], 1)
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 @contextmanager

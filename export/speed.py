@@ -117,7 +117,7 @@ def layers(repository: Path, network: Model, rows: int, rounds: int, threads: in
 
 
 def gflop(repository: Path, network: Model) -> float:
-    """Multiplications and additions of the convolutions and matrix products, for one row."""
+    """Multiplications and additions of the convolutions, matrix products and LSTM cells, for one row."""
     model = onnx.shape_inference.infer_shapes(onnx.load(repository / network.name / "1" / "model.onnx"))
     weights = {t.name: tuple(t.dims) for t in model.graph.initializer}
     shapes = {
@@ -130,6 +130,8 @@ def gflop(repository: Path, network: Model) -> float:
             total += 2 * int(np.prod(weights[node.input[1]][1:])) * int(np.prod(shapes[node.output[0]][1:]))
         elif node.op_type == "MatMul":
             total += 2 * int(np.prod(weights[node.input[1]]))
+        elif node.op_type == "LSTM":  # all gates of all directions, of the input and of the state before
+            total += 2 * sum(int(np.prod(weights[name])) for name in node.input[1:3])
     return total / 1e9
 
 

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clients import VcfClient
 
-KINDS: dict[str, tuple[str, str]] = {}
+KINDS: dict[str, tuple[str, str]] = {
+    "latency": ("benchmarks.latency", "latency against rate: open loop, Poisson arrivals, to the knee"),
+    "waterfall": ("benchmarks.waterfall", "where every millisecond of one study goes, from DICOM files to report"),
+    "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
+    "tax": ("benchmarks.tax", "what serving costs: through Triton against the same pipeline in one process"),
+    "peers": ("benchmarks.peers.command", "Triton beside FastAPI, BentoML, LitServe, Ray Serve and a plain loop"),
+}
 """Benchmarks that leave a `benchmarks.result.Result`: module and help. The module has ``add_arguments(parser)`` and
 ``run(args) -> Result``, and imports what is slow to import inside ``run``."""
 EXIT_INVALID = 4

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What serving costs: a study through Triton against the same pipeline in one process, one after the other in turn.
+
+Latency is that of one study alone on the machine. Throughput is that of loops in which the next study follows as soon
+as one is answered, each with the number of callers that makes it fastest; client, server and Triton share the cores
+that the loop in one process has to itself.
+"""
+
+import argparse
+import math
+import os
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from benchmarks.page import Section, svg
+from benchmarks.result import Result, Target
+
+if TYPE_CHECKING:
+    from benchmarks.closed_loop import Loop
+    from benchmarks.inprocess import Pipeline
+    from clients import Findings, VcfClient
+    from clients.study import Study
+
+IN_PROCESS = "in one process"
+LATENCY_GOALS = {"crop": 1.15, "shm": 1.05}
+"""By wire: p50 over p50."""
+THROUGHPUT_GOAL = 0.95
+SCORE_WITHIN = 1e-4
+"""Largest difference between a served score and the one of the same study in one process."""
+ROUNDS = 3
+"""Of the saturated loops; each is a window of the stability rule."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of ``vcf bench tax``."""
+    parser.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
+    parser.add_argument("--runs", type=int, default=40, help="counted studies each way, default %(default)s")
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, help="of each saturated loop, three each way, default %(default)s"
+    )
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Latency in turn, then saturated loops in turn."""
+    from benchmarks.inprocess import Pipeline
+    from benchmarks.validity import unstable, watched, wrong
+    from benchmarks.volumes import stretched_ct
+    from clients import VcfClient
+    from vcf.serve.server import ROOT, TritonServer
+
+    study = stretched_ct(args.slices)
+    result = Result("tax", {"slices": args.slices, "runs": args.runs, "seconds": args.seconds})
+    with (
+        TritonServer(ROOT / "model_repository") as server,
+        VcfClient(server.grpc_url, wire="crop") as crop,
+        VcfClient(server.grpc_url, wire="shm") as shm,
+    ):
+        clients = {"crop": crop, "shm": shm}
+        with watched(os.getpid()) as watch:
+            with Pipeline() as pipeline:
+                check = Check(pipeline.analyze(study.volume.hu, study.volume.spacing_mm).patch_scores)
+                times = _latencies(study, pipeline, clients, args.runs, check)
+            loops = _loops(study, clients, args.seconds, check)
+    for way, times_ms in times.items():
+        _latency(result, way, times_ms, times[IN_PROCESS])
+    for way, rounds in loops.items():
+        _throughput(result, way, rounds, loops[IN_PROCESS])
+    rates = {way: [loop.per_s for loop in rounds] for way, rounds in loops.items()}
+    result.broken += watch.broken
+    result.broken += [
+        rule
+        for rule in (
+            wrong(check.answers, check.mistaken),
+            *(unstable(result.figures["latency"][way]["window_medians_ms"], f"latency {way}") for way in times),
+            *(unstable(rate, f"throughput {way}") for way, rate in rates.items()),
+        )
+        if rule
+    ]
+    result.figures |= {"largest_score_difference": check.largest, "answers": check.answers}
+    result.sections = _sections(result, times, rates)
+    return result
+
+
+class Check:
+    """Counts answers whose scores are not the expected ones. May be used by threads."""
+
+    def __init__(self, expected: Iterable[float]) -> None:
+        self._expected = [float(score) for score in expected]
+        self._differences: list[float] = []
+
+    def scores(self, found: Iterable[float]) -> None:
+        """One answer's patch scores, head to feet."""
+        scores = [float(score) for score in found]
+        if len(scores) != len(self._expected):
+            self._differences.append(math.inf)
+        else:
+            self._differences.append(max(abs(a - b) for a, b in zip(scores, self._expected, strict=True)))
+
+    def findings(self, found: "Findings") -> None:
+        """One served answer."""
+        self.scores([patch.score for patch in found.patches])
+
+    @property
+    def answers(self) -> int:
+        """How many were looked at."""
+        return len(self._differences)
+
+    @property
+    def mistaken(self) -> int:
+        """How many were further off than `SCORE_WITHIN`."""
+        return sum(off > SCORE_WITHIN for off in self._differences)
+
+    @property
+    def largest(self) -> float:
+        """Largest difference of any score."""
+        return max(self._differences, default=0.0)
+
+
+def _latencies(
+    study: "Study", pipeline: "Pipeline", clients: "Mapping[str, VcfClient]", runs: int, check: Check
+) -> dict[str, list[float]]:
+    from benchmarks.timing import paired_ms
+
+    volume = study.volume
+    ways: dict[str, Callable[[], object]] = {
+        IN_PROCESS: lambda: check.scores(pipeline.analyze(volume.hu, volume.spacing_mm).patch_scores)
+    }
+    for wire, client in clients.items():
+        ways[wire] = lambda client=client: check.findings(client.analyze(study))  # type: ignore[misc]
+    return paired_ms(runs, **ways)
+
+
+def _loops(study: "Study", clients: "Mapping[str, VcfClient]", seconds: float, check: Check) -> "dict[str, list[Loop]]":
+    """Three loops each way in turn, with the number of callers that was fastest in a short loop each."""
+    from benchmarks.closed_loop import closed_loop
+    from benchmarks.inprocess import Pipeline
+
+    volume = study.volume
+    cores = len(os.sched_getaffinity(0))
+
+    def in_process(at_once: int, seconds: float) -> "Loop":
+        with Pipeline(studies_at_once=at_once) as pipeline:
+            return closed_loop(
+                lambda: check.scores(pipeline.analyze(volume.hu, volume.spacing_mm).patch_scores), at_once, seconds
+            )
+
+    def served(client: "VcfClient") -> "Callable[[int, float], Loop]":
+        return lambda at_once, seconds: closed_loop(lambda: check.findings(client.analyze(study)), at_once, seconds)
+
+    ways = {IN_PROCESS: in_process} | {wire: served(client) for wire, client in clients.items()}
+    tried = {IN_PROCESS: (1, cores, cores + 1, 2 * cores)} | dict.fromkeys(
+        clients, (cores, cores + 1, 2 * cores, 3 * cores)
+    )
+    best = {way: max(tried[way], key=lambda n: loop(n, seconds / 3).per_s) for way, loop in ways.items()}
+    loops: dict[str, list[Loop]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, loop in ways.items():
+            loops[way].append(loop(best[way], seconds))
+    return loops
+
+
+def _latency(result: Result, way: str, times_ms: list[float], in_process_ms: list[float]) -> None:
+    from benchmarks.distribution import encoded, percentile
+    from benchmarks.timing import ratio_interval, window_medians
+
+    ratio = statistics.median(times_ms) / statistics.median(in_process_ms)
+    result.figures.setdefault("latency", {})[way] = {
+        "p50": percentile(times_ms, 0.5).entry(),
+        "p90": percentile(times_ms, 0.9).entry(),
+        "window_medians_ms": window_medians(times_ms),
+        "over_in_process": ratio,
+        "over_in_process_interval": ratio_interval(times_ms, in_process_ms),
+    }
+    result.histograms[f"latency {way}"] = encoded(times_ms)
+    if way in LATENCY_GOALS:
+        result.targets.append(Target(f"serving tax, p50 {way} over in one process", ratio, LATENCY_GOALS[way]))
+
+
+def _throughput(result: Result, way: str, rounds: "list[Loop]", in_process: "list[Loop]") -> None:
+    from benchmarks.distribution import encoded
+
+    share = statistics.median(a.per_s / b.per_s for a, b in zip(rounds, in_process, strict=True))
+    result.figures.setdefault("throughput", {})[way] = {
+        "at_once": rounds[0].at_once,
+        "per_s": statistics.median(loop.per_s for loop in rounds),
+        "rounds_per_s": [loop.per_s for loop in rounds],
+        "share_of_in_process": share,
+    }
+    result.histograms[f"saturated latency {way}"] = encoded([ms for loop in rounds for ms in loop.latencies_ms])
+    if way != IN_PROCESS:
+        result.targets.append(
+            Target(f"throughput at saturation, {way} over in one process", share, THROUGHPUT_GOAL, at_most=False)
+        )
+
+
+def _sections(result: Result, times: Mapping[str, list[float]], rates: Mapping[str, list[float]]) -> list[Section]:
+    latency, throughput = result.figures["latency"], result.figures["throughput"]
+    return [
+        Section(
+            "One study at a time",
+            f"{result.settings['slices']} slices in memory, in turn; the line is the goal, the bar the median. The "
+            "interval of the ratio is that of a bootstrap over the rounds.",
+            _boxes(times),
+            ("", "p50 ms", "p90 ms", "over in one process", "95 % interval"),
+            [
+                (
+                    way,
+                    one["p50"]["ms"],
+                    one["p90"]["ms"],
+                    one["over_in_process"],
+                    "–".join(f"{end:.3f}" for end in one["over_in_process_interval"]),
+                )
+                for way, one in latency.items()
+            ],
+        ),
+        Section(
+            "At saturation",
+            "A closed loop: every caller sends its next study when the last one is answered.",
+            _bars(rates),
+            ("", "callers", "studies/s", "of in one process"),
+            [(way, one["at_once"], one["per_s"], one["share_of_in_process"]) for way, one in throughput.items()],
+        ),
+    ]
+
+
+def _boxes(times: Mapping[str, list[float]]) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.2))
+    axes = figure.subplots()
+    axes.boxplot(list(times.values()), vert=False, widths=0.6, showfliers=True)
+    axes.set_yticks(range(1, len(times) + 1), list(times))
+    middle = statistics.median(times[IN_PROCESS])
+    for row, way in enumerate(times, 1):
+        if way in LATENCY_GOALS:
+            axes.plot([middle * LATENCY_GOALS[way]] * 2, [row - 0.4, row + 0.4], color="tab:red")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("ms")
+    axes.invert_yaxis()
+    return svg(figure)
+
+
+def _bars(rates: Mapping[str, list[float]]) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.0))
+    axes = figure.subplots()
+    middle = statistics.median(rates[IN_PROCESS])
+    for row, (way, rounds) in enumerate(rates.items()):
+        axes.barh(row, statistics.median(rounds), color="tab:blue" if way == IN_PROCESS else "tab:green", height=0.6)
+        axes.plot(rounds, [row] * len(rounds), "k|")
+    axes.axvline(middle * THROUGHPUT_GOAL, color="tab:red")
+    axes.set_yticks(range(len(rates)), list(rates))
+    axes.set_xlabel("studies/s; each mark is a loop, the line the goal")
+    axes.invert_yaxis()
+    return svg(figure)
