@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any annotated data by its path: which format it is, its studies, and those of one part of its split."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data import phantoms, splits, table, verse
+from training.data.annotated import AnnotatedStudy, DataCode, DataError
+from training.data.splits import Part, Split
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("verse", "csv", "phantom")
+SPLIT_FILE = "split.json"
+Done = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How data is read beyond its path.
+
+    format
+        One of ``FORMATS``; None finds out.
+    grades
+        VerSe's table of grades, where it does not lie in the folder.
+    split
+        File of the split: read, extended and written. None draws one that is not kept.
+    seed
+        Of a new split.
+    leave_out_broken
+        Log studies whose annotation does not fit and go on; otherwise all of them are told at once, and none is used.
+    """
+
+    format: str | None = None
+    grades: Path | None = None
+    split: Path | None = None
+    seed: int = 0
+    leave_out_broken: bool = False
+
+
+def is_recipe(path: str | Path) -> bool:
+    """Whether this names a set of phantoms that is drawn, not read."""
+    return str(path).partition(":")[0] in phantoms.RECIPES
+
+
+def detect(path: str | Path) -> str:
+    """The format of the data at a path.
+
+    Raises
+    ------
+    DataError
+        ``NO_STUDIES`` if it is none that is known.
+    """
+    root = Path(path)
+    if is_recipe(path):
+        return "phantom"
+    if not root.exists():
+        raise DataError(
+            DataCode.NO_STUDIES, f"there is no data at the given path; a folder, a CSV or {', '.join(phantoms.RECIPES)}"
+        )
+    if table.find_table(root):
+        return "csv"
+    if root.is_dir() and phantoms.is_phantom_folder(root):
+        return "phantom"
+    if root.is_dir() and verse.is_verse(root):
+        return "verse"
+    raise DataError(
+        DataCode.NO_STUDIES,
+        "the data is in no known format; accepted are a layout of VerSe, a CSV with the columns "
+        f"{', '.join(table.REQUIRED)}, and folders that `vcf phantom` wrote: see docs/training.md",
+    )
+
+
+def studies(path: str | Path, options: Options = Options()) -> list[AnnotatedStudy]:
+    """All studies at a path.
+
+    Raises
+    ------
+    DataError
+        Data that does not fit together; where several studies are affected the sentence lists them.
+    """
+    kind = options.format or detect(path)
+    if kind not in FORMATS:
+        raise ValueError(f"format is {kind!r}, accepted are {', '.join(FORMATS)}")
+    root, problems = Path(path), list[DataError]()
+    if kind == "phantom":
+        return phantoms.recipe_studies(str(path)) if is_recipe(path) else phantoms.folder_studies(root)
+    if kind == "csv":
+        listed = table.find_table(root) or root
+        if not listed.is_file():
+            raise DataError(DataCode.BAD_COLUMNS, f"no CSV with the columns {', '.join(table.REQUIRED)} is at the path")
+        found = table.read_table(listed, problems.append)
+    else:
+        found = verse.read_verse(root, options.grades, problems.append)
+    _settle(problems, options.leave_out_broken, bool(found))
+    return found
+
+
+def _settle(problems: list[DataError], leave_out: bool, any_left: bool) -> None:
+    for problem in problems if leave_out else ():
+        log.warning("left out: %s", problem)
+    if problems and not (leave_out and any_left):
+        if len(problems) == 1:
+            raise problems[0]
+        raise DataError(problems[0].code, f"{len(problems)} errors: " + "; ".join(map(str, problems)))
+
+
+def split_of(
+    found: list[AnnotatedStudy], options: Options = Options(), *, check: bool = True, done: Done = lambda *_: None
+) -> Split:
+    """The split of these studies, from its file as far as there is one; checked for leaks and kept in the file.
+
+    Raises
+    ------
+    DataError
+        A leak, or a file that is no split of these studies.
+    """
+    known = Split.load(options.split) if options.split and options.split.is_file() else None
+    split = splits.draw(found, options.seed, known)
+    if check:
+        split = splits.checked(split, found, done)
+    if options.split:
+        split.save(options.split)
+    return split
+
+
+def iterate(
+    path: str | Path, part: Part = "test", options: Options = Options(), *, done: Done = lambda *_: None
+) -> Iterator[AnnotatedStudy]:
+    """The studies of one part. A recipe of phantoms is all of one kind, and no part of it is left out.
+
+    Raises
+    ------
+    DataError
+        As ``studies`` and ``split_of`` do.
+    """
+    found = studies(path, options)
+    if is_recipe(path):
+        yield from found
+    else:
+        yield from split_of(found, options, done=done).chosen(found, part)
