@@ -14,6 +14,8 @@ LAG_SHARE = 0.02
 """Of the median latency: how late the generator may send at its 99th percentile."""
 LAG_FLOOR_MS = 2.0
 """A lag under this is always allowed: it is what the scheduler of a desktop kernel gives."""
+BUSY_SHARE = 0.5
+"""Of the thread that sends: with more, calls begin to wait for each other in the generator."""
 FOREIGN_CPU_SHARE = 0.10
 """Of all cores: processor time that neither the benchmark nor the server used."""
 
@@ -38,6 +40,23 @@ def lagging(lag_ms: Sequence[float], median_latency_ms: float) -> str | None:
 def wrong(answers: int, mistaken: int) -> str | None:
     """Any answer that differs from the reference."""
     return None if not mistaken else f"{mistaken} of {answers} answers differ from the reference"
+
+
+def failed(calls: int, codes: Sequence[str]) -> str | None:
+    """Any call without an answer; ``codes`` are those of the errors."""
+    if not codes:
+        return None
+    kinds = ", ".join(f"{codes.count(code)} × {code}" for code in sorted(set(codes)))
+    return f"{len(codes)} of {calls} calls failed: {kinds}"
+
+
+def saturated(loop_share: float) -> str | None:
+    """A generator whose sending thread has next to no time left."""
+    return (
+        None
+        if loop_share <= BUSY_SHARE
+        else f"the generator's thread was busy {loop_share:.0%} of the time, over {BUSY_SHARE:.0%}"
+    )
 
 
 @dataclass

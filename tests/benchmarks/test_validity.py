@@ -42,3 +42,15 @@ def test_a_stranger_on_the_processor_is_seen_and_our_own_work_is_not() -> None:
             process.wait()
     assert strangers.foreign_share > 0.5 and "other processes" in strangers.broken[0]
     assert ours.foreign_share < strangers.foreign_share / 2
+
+
+def test_failed_calls_are_counted_by_code() -> None:
+    assert validity.failed(5, []) is None
+    assert validity.failed(5, ["OVERLOADED", "FAILED", "OVERLOADED"]) == (
+        "3 of 5 calls failed: 1 × FAILED, 2 × OVERLOADED"
+    )
+
+
+def test_a_generator_needs_time_to_spare() -> None:
+    assert validity.saturated(0.1) is None
+    assert "80%" in (validity.saturated(0.8) or "")

@@ -17,6 +17,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "latency": ("benchmarks.latency", "latency against rate: open loop, Poisson arrivals, to the knee"),
     "waterfall": ("benchmarks.waterfall", "where every millisecond of one study goes, from DICOM files to report"),
     "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
+    "floor": (
+        "benchmarks.floor",
+        "a study against the time of its arithmetic and of one copy, start and preparation too",
+    ),
     "tax": ("benchmarks.tax", "what serving costs: through Triton against the same pipeline in one process"),
     "peers": ("benchmarks.peers.command", "Triton beside FastAPI, BentoML, LitServe, Ray Serve and a plain loop"),
 }
