@@ -60,6 +60,8 @@ class Result:
         Validity rules that the run broke, a sentence each; empty for a run that holds.
     sections
         Tables and plots of the page; not part of the JSON.
+    pictures
+        PNG files that are written beside the JSON, by what comes after its name: ``waterfall-crop.png``.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class Result:
     targets: list[Target] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    pictures: dict[str, bytes] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     load_before: tuple[float, float, float] = field(default_factory=os.getloadavg)
 
@@ -94,12 +97,14 @@ class Result:
         }
 
     def write(self, path: Path | None = None) -> Path:
-        """Write the JSON, by default into ``LOCAL``, and a page of the same name beside it; where the JSON lies."""
+        """Write the JSON, by default into ``LOCAL``, page and pictures of its name beside it; where the JSON lies."""
         path = path or LOCAL / f"{self.kind}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         document = self.document()
         path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
         write_page(document, self.sections, path.with_suffix(".html"))
+        for name, png in self.pictures.items():
+            path.with_name(f"{path.stem}-{name}.png").write_bytes(png)
         return path
 
 

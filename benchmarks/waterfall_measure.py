@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies by several wires in turn, their traces joined, and the rules that such a run must keep."""
+
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks import validity
+from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event, Recording, RecordingClient
+from benchmarks.waterfall_statistics import per_study_ms, totals
+from benchmarks.waterfall_timeline import Account, ClocksDisagree, Offset, account, bracket, timeline
+from benchmarks.waterfall_trace import Trace, TraceFiles
+from clients.calls import finish
+from clients.endpoint import Connection, Endpoint
+from clients.findings import Findings
+from clients.wire import Inputs, prepare
+from vcf.contract import FEATURE_ROWS, FEATURES, FLIPS, HEADS, LOCATION
+
+REMAINDER_SHARE, REMAINDER_FLOOR_MS = 0.03, 2.0
+"""The most of a study's time that no part may cover, as a share of the whole; under the floor it is always allowed."""
+SCORE_TOLERANCE = 1e-3
+"""Between the wires, which differ in how patches are batched and in nothing else."""
+PROBES = 20
+"""Tiny requests for the clocks' sake; the fastest of them says how they relate."""
+
+Accounts = list[tuple[ClientRecord, Account]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All studies of a run.
+
+    accounts
+        By wire: each study that can be accounted for.
+    offset
+        None where no trace could be read.
+    statistics_ms
+        In place of traces, by wire, model and kind: the mean of a study.
+    broken
+        Rules that the run broke.
+    """
+
+    accounts: dict[str, Accounts]
+    offset: Offset | None
+    statistics_ms: dict[str, dict[str, dict[str, float]]]
+    broken: list[str]
+
+
+def measure(
+    address: str, files: TraceFiles | None, study: Path, wires: Sequence[str], runs: int, warm_up: int
+) -> Measured:
+    """Each wire ``runs`` times after ``warm_up`` uncounted rounds: A B C D A B C D …
+
+    Without traces one wire follows the other, for a model's statistics do not say whose request it ran.
+    """
+    records: dict[str, list[ClientRecord]] = {wire: [] for wire in wires}
+    statistics_ms: dict[str, dict[str, dict[str, float]]] = {}
+    with TemporaryDirectory(prefix="vcf-waterfall-") as folder, ExitStack() as open_clients:
+        clients = {wire: open_clients.enter_context(RecordingClient(address, wire)) for wire in wires}
+        for _ in range(warm_up):
+            for client in clients.values():
+                client.analyze(study, Path(folder))
+        with validity.watched(os.getpid()) as watch:
+            if files:
+                for _ in range(runs):
+                    for wire, client in clients.items():
+                        records[wire].append(client.analyze(study, Path(folder)))
+            else:
+                for wire, client in clients.items():
+                    before = totals(address)
+                    records[wire] = [client.analyze(study, Path(folder)) for _ in range(runs)]
+                    statistics_ms[wire] = per_study_ms(before, totals(address), runs)
+        probes = probe(address) if files else []
+    broken = watch.broken
+    accounts, offset = join(records, probes, files, broken)
+    broken += differing([record.findings for all_of in records.values() for record in all_of])
+    for wire, all_of in accounts.items():
+        broken += unstable(wire, all_of) + unaccounted(wire, all_of)
+    return Measured(accounts, offset, statistics_ms, broken)
+
+
+def probe(address: str) -> list[Event]:
+    """Exchanges as short as there are: two patches through a head."""
+    calls = Recording()
+    server = Endpoint(address, Connection(), calls)
+    patches = 2
+    inputs: Inputs = [
+        (FEATURE_ROWS, np.zeros((patches * len(FLIPS), FEATURES), np.float32)),
+        (LOCATION, np.linspace(0, 1, patches, dtype=np.float32)),
+    ]
+    for number in range(PROBES):
+        request = finish(calls.work(prepare, HEADS[0].name, f"clock-probe-{number}", inputs))
+        finish(server.infer(request, timeout_s=10.0))
+    finish(server.close())
+    return [event for event in calls.events if event.name == EXCHANGE]
+
+
+def join(
+    records: Mapping[str, Sequence[ClientRecord]], probes: Sequence[Event], files: TraceFiles | None, broken: list[str]
+) -> tuple[dict[str, Accounts], Offset | None]:
+    """Client and server on one clock. Studies with a trace missing are left out, and ``broken`` gets the rule."""
+    traces: dict[str, Trace] = {}
+    offset: Offset | None = None
+    if files:
+        exchanges = [
+            *(event for all_of in records.values() for record in all_of for event in record.events),
+            *probes,
+        ]
+        exchanges = [event for event in exchanges if event.name == EXCHANGE and event.request_id]
+        traces = files.collect([str(event.request_id) for event in exchanges])
+        if missing := len(exchanges) - len(traces):
+            broken.append(f"{missing} of {len(exchanges)} requests left no trace: their studies are left out")
+        if traces:
+            try:
+                offset = bracket(exchanges, traces)
+            except ClocksDisagree as error:
+                broken.append(str(error))
+    accounts: dict[str, Accounts] = {}
+    for wire, all_of in records.items():
+        if files and offset is None:
+            accounts[wire] = []
+            continue
+        complete = [one for one in all_of if files is None or all(name in traces for name in one.request_ids)]
+        accounts[wire] = [
+            (one, account(timeline(one, traces, offset.ns if offset else 0), one.start_ns, one.end_ns))
+            for one in complete
+        ]
+    return accounts, offset
+
+
+def differing(answers: Sequence[Findings]) -> list[str]:
+    """Studies whose scores are not those of the first."""
+    first = answers[0]
+    mistaken = sum(
+        len(one.patches) != len(first.patches)
+        or any(abs(a.score - b.score) > SCORE_TOLERANCE for a, b in zip(one.patches, first.patches, strict=True))
+        for one in answers
+    )
+    return [rule] if (rule := validity.wrong(len(answers), mistaken)) else []
+
+
+def unstable(wire: str, accounts: Accounts) -> list[str]:
+    """Medians of the first, middle and last third that differ too much."""
+    third = len(accounts) // 3
+    if not third:
+        return []
+    whole_ms = [account.whole_ns / 1e6 for _, account in accounts]
+    starts = (0, (len(accounts) - third) // 2, len(accounts) - third)
+    windows = [statistics.median(whole_ms[start : start + third]) for start in starts]
+    return [rule] if (rule := validity.unstable(windows, f"ms of a study by {wire}")) else []
+
+
+def unaccounted(wire: str, accounts: Accounts) -> list[str]:
+    """The rule of the remainder, for the study that is shown."""
+    if not accounts:
+        return [f"no study by {wire} can be accounted for"]
+    _, shown = median_study(accounts)
+    bound_ns = max(REMAINDER_FLOOR_MS * 1e6, REMAINDER_SHARE * shown.whole_ns)
+    if shown.remainder_ns <= bound_ns:
+        return []
+    return [
+        f"by {wire}, {shown.remainder_ns / 1e6:.1f} of {shown.whole_ns / 1e6:.1f} ms belong to no part, "
+        f"over {bound_ns / 1e6:.1f} ms"
+    ]
+
+
+def median_study(accounts: Accounts) -> tuple[ClientRecord, Account]:
+    """The study whose whole time is the median, the faster of the two middle ones if they are even in number."""
+    ranked = sorted(accounts, key=lambda pair: pair[1].whole_ns)
+    return ranked[(len(ranked) - 1) // 2]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+import importlib.util
+import json
+from argparse import ArgumentParser
+
+import numpy as np
+import pytest
+
+from benchmarks import waterfall, waterfall_client, waterfall_measure
+from benchmarks.result import Result
+from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event
+from benchmarks.waterfall_measure import join, measure, median_study, unaccounted, unstable
+from benchmarks.waterfall_page import PERF_ANALYZER, fill, split_ms
+from benchmarks.waterfall_timeline import Account, Kind, Part
+from benchmarks.waterfall_trace import TraceFiles, arguments
+from clients.routes import CROP, VOLUME
+from vcf.errors import SetupError
+
+MS = 1_000_000
+
+
+def study(whole_ms: float, covered_ms: float) -> tuple[ClientRecord, Account]:
+    """A study of one part, and of time that no part covers."""
+    part = Part("decode pixels", Kind.READ, 0, round(covered_ms * MS))
+    record = ClientRecord(0, round(whole_ms * MS), (), findings=None)  # type: ignore[arg-type]
+    return record, Account(round(whole_ms * MS), (part,), (covered_ms * MS,))
+
+
+def test_a_remainder_over_the_bound_breaks_the_run() -> None:
+    assert unaccounted("crop", [study(1000, 971)]) == []
+    (broken,) = unaccounted("crop", [study(1000, 969)])
+    assert "31.0 of 1000.0 ms" in broken and "over 30.0 ms" in broken
+
+
+def test_two_milliseconds_of_a_short_study_are_allowed() -> None:
+    assert unaccounted("crop", [study(20, 18.1)]) == []
+    assert unaccounted("crop", [study(20, 17.9)])
+
+
+def test_a_wire_without_a_study_breaks_the_run() -> None:
+    assert unaccounted("crop", []) == ["no study by crop can be accounted for"]
+
+
+def test_the_study_shown_is_one_that_was_measured() -> None:
+    assert median_study([study(ms, ms) for ms in (50, 10, 30, 20)])[1].whole_ns == 20 * MS
+
+
+def test_windows_are_the_thirds_of_the_run() -> None:
+    steady = [study(ms, ms) for ms in (100, 101, 102, 100, 101, 102, 100, 101, 109)]
+    assert unstable("crop", steady) == []
+    assert unstable("crop", [*steady[:6], *(study(150, 150) for _ in range(3))])
+    assert unstable("crop", steady[:2]) == []
+
+
+def test_a_request_without_a_trace_is_said_and_its_study_left_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(TraceFiles.collect, "__defaults__", (0.05,))
+    at = {"GRPC_WAITREAD_END": 2, "REQUEST_START": 2, "COMPUTE_START": 3, "COMPUTE_INPUT_END": 3}
+    at |= {"COMPUTE_OUTPUT_START": 6, "COMPUTE_END": 7, "GRPC_SEND_START": 8}
+    events = [{"id": 1, "model_name": "sequence_head_a", "request_id": "traced"}]
+    events += [{"id": 1, "timestamps": [{"name": name, "ns": ms * MS}]} for name, ms in at.items()]
+    (tmp_path / "trace.0").write_text(json.dumps(events))
+    records = [
+        ClientRecord(0, 10 * MS, (Event(EXCHANGE, 0, 10 * MS, name, "sequence_head_a"),), findings=None)  # type: ignore[arg-type]
+        for name in ("traced", "lost")
+    ]
+    broken: list[str] = []
+    accounts, offset = join({"crop": records}, [], TraceFiles(tmp_path / "trace"), broken)
+    assert [record for record, _ in accounts["crop"]] == records[:1]
+    assert offset is not None and offset.ns == 0
+    assert broken == ["1 of 2 requests left no trace: their studies are left out"]
+
+
+def test_without_any_trace_nothing_is_accounted_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(TraceFiles.collect, "__defaults__", (0.05,))
+    record = ClientRecord(0, MS, (Event(EXCHANGE, 0, MS, "lost", "vcf"),), findings=None)  # type: ignore[arg-type]
+    broken: list[str] = []
+    assert join({"volume": [record]}, [], TraceFiles(tmp_path / "trace"), broken) == ({"volume": []}, None)
+    assert broken
+
+
+def test_the_split_of_perf_analyzer_adds_up_too() -> None:
+    kinds = [Kind.READ, Kind.SERIALISE, Kind.WIRE, Kind.FRONTEND, Kind.QUEUE, Kind.INPUT, Kind.COMPUTE, Kind.OUTPUT]
+    parts = [
+        Part("serialise" if kind is Kind.SERIALISE else str(kind), kind, n * MS, (n + 1) * MS)
+        for n, kind in enumerate(kinds)
+    ]
+    split = split_ms(Account(10 * MS, tuple(parts), (float(MS),) * len(parts)))
+    assert sum(split.values()) == pytest.approx(10)
+    assert split["network"] == pytest.approx(2)
+    assert all(split[name] > 0 for name in PERF_ANALYZER)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--runs", "0"], "--runs is 0"),
+        (["--wire", "pigeon"], "--wire is pigeon"),
+        (["--trace-file", "t"], "give --server too"),
+    ],
+)
+def test_wrong_options_are_said(options: list[str], said: str) -> None:
+    parser = ArgumentParser()
+    waterfall.add_arguments(parser)
+    with pytest.raises(SetupError, match=said):
+        waterfall.run(parser.parse_args(options))
+
+
+@pytest.fixture(scope="module")
+def small_series(tmp_path_factory):
+    """A short phantom as DICOM files."""
+    from vcf.cli import main
+
+    folder = tmp_path_factory.mktemp("phantom")
+    options = ["--seed", "3", "--levels", "T6-L3", "--spacing", "3x1.5", "--grades", "none"]
+    assert main(["phantom", str(folder), *options]) == 0
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_real_study_is_accounted_for_by_two_wires(tiny_repository, small_series, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    if importlib.util.find_spec("pytriton") is None:
+        pytest.skip("the Triton server is not installed (nvidia-pytriton)")
+    from vcf.serve.server import TritonServer
+
+    file = tmp_path / "traces" / "trace"
+    file.parent.mkdir()
+    with TritonServer(tiny_repository, extra_args=arguments(file)) as server:
+        found = measure(server.grpc_url, TraceFiles(file), small_series, [CROP, VOLUME], runs=2, warm_up=1)
+        blind = measure(server.grpc_url, None, small_series, [VOLUME], runs=1, warm_up=0)
+    assert not [rule for rule in found.broken if "trace" in rule or "belong to no part" in rule or "answers" in rule]
+    # One machine, one monotonic clock: zero is possible, and the probes leave little else.
+    assert found.offset is not None and found.offset.ns == 0
+    assert found.offset.uncertainty_ns < 20 * MS
+    models = {}
+    for wire in (CROP, VOLUME):
+        assert len(found.accounts[wire]) == 2
+        for record, account in found.accounts[wire]:
+            assert sum(account.shares_ns) + account.remainder_ns == pytest.approx(account.whole_ns)
+            assert account.whole_ns == record.end_ns - record.start_ns
+            models[wire] = [part.door for part in account.parts if part.kind is Kind.COMPUTE]
+    assert models[CROP].count("vcf_scout") == 2 and models[CROP].count("vcf_crop") == 8
+    assert models[VOLUME].count("vcf") == 11
+    assert blind.offset is None and "axial_slices" in blind.statistics_ms[VOLUME]
+
+    result = Result("waterfall", {})
+    fill(result, found)
+    written = result.write(tmp_path / "waterfall.json")
+    document = json.loads(written.read_text())
+    shown = document["figures"]["wires"][CROP]["median_study"]
+    assert np.sum([part["of_whole_ms"] for part in shown["parts"]]) + shown["remainder_ms"] == pytest.approx(
+        shown["whole_ms"], abs=0.1
+    )
+    assert (tmp_path / "waterfall-crop.png").read_bytes().startswith(b"\x89PNG")
+    page = written.with_suffix(".html").read_text()
+    assert "spine_patches" in page and str(small_series) not in page and str(small_series) not in written.read_text()
+
+
+def test_the_client_is_the_products_own() -> None:
+    """Work that the routes do is known by name, so that none of it hides in the remainder."""
+    from clients import region, routes, wire
+
+    known = set(waterfall_client.WORK)
+    assert {wire.prepare, wire.read_answer, region.Region, routes.crop.cut, routes.slices.detector_images} <= known
+    assert waterfall_measure.HEADS[0].name.startswith("sequence_head")
