@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
     "floor": (
         "benchmarks.floor",
-        "a study against the time of its arithmetic and of one copy, start and preparation too",
+        "a study against the time of its arithmetic and one copy; start, preparation",
     ),
     "tax": ("benchmarks.tax", "what serving costs: through Triton against the same pipeline in one process"),
     "peers": ("benchmarks.peers.command", "Triton beside FastAPI, BentoML, LitServe, Ray Serve and a plain loop"),

