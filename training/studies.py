@@ -141,9 +141,12 @@ class Sampler:
         return twin, slice(start, start + count)
 
     def _run(self, study: int, length: int | None) -> tuple[int, slice]:
-        """A run of ``length`` patches of the study; of a positive one, a run with a fracture in it."""
+        """A run of ``length`` patches of the study; of a positive one, a run with a fracture in it.
+
+        A study of which no patch's label is known is taken whole: its label is the study's, and of no part of it.
+        """
         rows = self.studies.rows(study)
-        if length is None or rows.stop - rows.start <= length:
+        if length is None or rows.stop - rows.start <= length or not self.studies.weight[rows].any():
             return study, rows
         first, last = rows.start, rows.stop - length
         fractured = np.flatnonzero(self.studies.label[rows]) + rows.start

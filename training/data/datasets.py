@@ -13,7 +13,6 @@ from training.data.splits import Part, Split
 log = logging.getLogger(__name__)
 
 FORMATS = ("verse", "csv", "phantom")
-SPLIT_FILE = "split.json"
 Done = Callable[[int, int], None]
 
 
@@ -38,6 +37,9 @@ class Options:
     split: Path | None = None
     seed: int = 0
     leave_out_broken: bool = False
+
+
+DEFAULT = Options()
 
 
 def is_recipe(path: str | Path) -> bool:
@@ -73,7 +75,7 @@ def detect(path: str | Path) -> str:
     )
 
 
-def studies(path: str | Path, options: Options = Options()) -> list[AnnotatedStudy]:
+def studies(path: str | Path, options: Options = DEFAULT) -> list[AnnotatedStudy]:
     """All studies at a path.
 
     Raises
@@ -108,7 +110,7 @@ def _settle(problems: list[DataError], leave_out: bool, any_left: bool) -> None:
 
 
 def split_of(
-    found: list[AnnotatedStudy], options: Options = Options(), *, check: bool = True, done: Done = lambda *_: None
+    found: list[AnnotatedStudy], options: Options = DEFAULT, *, check: bool = True, done: Done = lambda *_: None
 ) -> Split:
     """The split of these studies, from its file as far as there is one; checked for leaks and kept in the file.
 
@@ -127,7 +129,7 @@ def split_of(
 
 
 def iterate(
-    path: str | Path, part: Part = "test", options: Options = Options(), *, done: Done = lambda *_: None
+    path: str | Path, part: Part = "test", options: Options = DEFAULT, *, done: Done = lambda *_: None
 ) -> Iterator[AnnotatedStudy]:
     """The studies of one part. A recipe of phantoms is all of one kind, and no part of it is left out.
 
