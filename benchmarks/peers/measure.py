@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Systems in turn, A B C … A B C …, each alone on the machine: its highest rate, then latency at a share of it."""
+
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks import validity
+from benchmarks.arrivals import poisson
+from benchmarks.closed_loop import Loop
+from benchmarks.distribution import Percentile, percentile
+from benchmarks.open_loop import WRONG, Ask, Call, closed_loop, open_loop
+from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
+from clients.study import Study
+
+MOST_IN_FLIGHT = 64
+P99 = 0.99
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how much.
+
+    callers
+        Of the closed loop that finds the highest rate.
+    load
+        Share of its own highest rate at which a system's latency is measured.
+    arrivals
+        To be expected in each round of that; the same pattern for all systems of a round, stretched to their rates.
+    """
+
+    rounds: int
+    seconds: float
+    warm_up_s: float
+    callers: int
+    load: float
+    arrivals: int
+    seed: int
+
+    def settings(self) -> dict[str, Any]:
+        """As the JSON has them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one system did in one round; ``calls`` are those at its share of load, none for the loop in process."""
+
+    startup_s: float
+    saturated: Loop
+    calls: tuple[Call, ...]
+    failures: tuple[str, ...]
+    answers: int
+    watch: validity.Watch
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        """Corrected, in order of schedule."""
+        return [call.corrected_ms for call in self.calls]
+
+
+@dataclass
+class Line:
+    """One system and its turns."""
+
+    system: System
+    turns: list[Turn] = field(default_factory=list)
+
+    @property
+    def rates_per_s(self) -> list[float]:
+        """Highest rate of each round."""
+        return [turn.saturated.per_s for turn in self.turns]
+
+    def quantile(self, share: float) -> Percentile | None:
+        """Of the latencies of all rounds; None where there are none."""
+        latencies_ms = [ms for turn in self.turns for ms in turn.latencies_ms]
+        return percentile(latencies_ms, share) if latencies_ms else None
+
+    @property
+    def p99s_ms(self) -> list[float]:
+        """Of each round."""
+        return [percentile(turn.latencies_ms, P99).ms for turn in self.turns if turn.latencies_ms]
+
+    @property
+    def broken(self) -> list[str]:
+        """Rules that its turns broke."""
+        calls = [call for turn in self.turns for call in turn.calls]
+        failures = [failure for turn in self.turns for failure in turn.failures]
+        answers = sum(turn.answers for turn in self.turns)
+        found = [
+            *(rule for turn in self.turns for rule in turn.watch.broken),
+            validity.unstable(self.rates_per_s, "the highest rate"),
+            validity.wrong(answers, failures.count(WRONG)),
+            validity.failed(answers, [failure for failure in failures if failure != WRONG]),
+        ]
+        if calls:
+            median_ms = float(np.median([call.uncorrected_ms for call in calls]))
+            found.append(validity.lagging([call.lag_ms for call in calls], median_ms))
+        return [f"{self.system.title}: {rule}" for rule in dict.fromkeys(found) if rule]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ours over theirs: of all rounds together, and the least and greatest of single rounds."""
+
+    value: float
+    least: float
+    greatest: float
+
+    def entry(self) -> dict[str, float]:
+        """As it stands in the JSON."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ({self.least:.2f}–{self.greatest:.2f})"
+
+
+def paired(ours: Sequence[float], theirs: Sequence[float], value: float | None = None) -> Ratio:
+    """Ratio of measurements that were taken in turn, round by round; its value is the median unless another is given.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or not as many of one as of the other.
+    """
+    if not ours or len(ours) != len(theirs):
+        raise ValueError(f"ratios need as many rounds of both, found {len(ours)} and {len(theirs)}")
+    each = [one / other for one, other in zip(ours, theirs, strict=True)]
+    return Ratio(statistics.median(each) if value is None else value, min(each), max(each))
+
+
+def throughput_ratio(ours: Line, theirs: Line) -> Ratio:
+    """Of the highest rates."""
+    return paired(ours.rates_per_s, theirs.rates_per_s)
+
+
+def p99_ratio(ours: Line, theirs: Line) -> Ratio | None:
+    """Of p99 at the same share of each one's own highest rate; the value is that of all rounds together."""
+    mine, other = ours.quantile(P99), theirs.quantile(P99)
+    if mine is None or other is None:
+        return None
+    return paired(ours.p99s_ms, theirs.p99s_ms, mine.ms / other.ms)
+
+
+async def measure(
+    systems: Sequence[System], studies: Sequence[Study], right: Sequence[Answer], plan: Plan
+) -> dict[str, Line]:
+    """All turns, by name of system. Progress goes to stderr."""
+    lines = {system.name: Line(system) for system in systems}
+    for number in range(plan.rounds):
+        for line in lines.values():
+            turn = await _turn(line.system, studies, right, plan, number)
+            line.turns.append(turn)
+            p99 = f", p99 {line.p99s_ms[-1]:.0f} ms at {plan.load:.0%} of it" if turn.calls else ""
+            print(f"round {number + 1}: {line.system.title} {turn.saturated.per_s:.3g} studies/s{p99}", file=sys.stderr)
+    return lines
+
+
+async def _turn(system: System, studies: Sequence[Study], right: Sequence[Answer], plan: Plan, number: int) -> Turn:
+    order = np.random.default_rng([plan.seed, number]).integers(len(studies), size=4096)
+    async with system.up(MOST_IN_FLIGHT) as up:
+        ask = _asking(up, studies, right, order)
+        await closed_loop(ask, plan.callers, plan.warm_up_s)
+        with validity.watched(os.getpid()) as watch:
+            run = await closed_loop(ask, plan.callers, plan.seconds)
+            saturated = _loop(run.calls, plan)
+            calls: tuple[Call, ...] = ()
+            if system.name != IN_PROCESS:
+                # One pattern, whatever the rate: as many arrivals with the same gaps, in units of the mean gap.
+                arrivals = poisson(1.0, plan.arrivals, plan.seed + number) / (plan.load * saturated.per_s)
+                calls = (await open_loop(arrivals.tolist(), ask, MOST_IN_FLIGHT)).calls
+    made = [*run.calls, *calls]
+    failures = tuple(call.failure for call in made if call.failure)
+    return Turn(up.startup_s, saturated, calls, failures, len(made), watch)
+
+
+def _asking(up: Up, studies: Sequence[Study], right: Sequence[Answer], order: Any) -> Ask:
+    async def ask(number: int) -> str | None:
+        which = int(order[number % len(order)])
+        return None if (await up.analyze(studies[which])).agrees(right[which]) else WRONG
+
+    return ask
+
+
+def _loop(calls: Sequence[Call], plan: Plan) -> Loop:
+    in_order = sorted(calls, key=lambda call: call.done_s)
+    return Loop(
+        plan.callers, plan.seconds, [call.done_s for call in in_order], [call.uncorrected_ms for call in in_order]
+    )
+
+
+def ours(lines: dict[str, Line]) -> Line:
+    """The line that targets are about: Triton as its client uses it."""
+    return lines[TRITON]

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared: Triton in its own ways, four peers, and a plain loop. Each comes up, answers studies and goes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.inprocess import Pipeline
+from benchmarks.peers.server import ANSWER_TIMEOUT_S, PEERS, Caller, Peer, PeerServer
+from benchmarks.reference import SCORE_WITHIN
+from clients import AsyncVcfClient
+from clients.study import Study
+from export.config import CPU, ONNXRUNTIME
+from vcf.contract import PATCH_SCORES, STUDY_SCORE
+from vcf.errors import ServerFailed, ServerUnavailable
+from vcf.serve.server import ROOT, TritonServer
+
+MODELS = ROOT / "model_repository"
+TRITON, TRITON_VOLUME, TRITON_ONNXRUNTIME, IN_PROCESS = "triton", "triton_volume", "triton_onnxruntime", "in_process"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """As much of the findings as tells right answers from wrong ones."""
+
+    study_score: float
+    patch_scores: Sequence[float]
+
+    def agrees(self, other: "Answer") -> bool:
+        """Whether both say the same, but for the order of additions."""
+        if len(self.patch_scores) != len(other.patch_scores):
+            return False
+        off = np.abs(np.subtract(self.patch_scores, other.patch_scores)).max()
+        return max(float(off), abs(self.study_score - other.study_score)) <= SCORE_WITHIN
+
+
+Analyze = Callable[[Study], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Up:
+    """A system that answers."""
+
+    startup_s: float
+    analyze: Analyze
+
+
+@dataclass(frozen=True)
+class System:
+    """One line of the comparison.
+
+    runs_on, takes
+        Runtime of the networks, and how a study gets there; for the reader.
+    up
+        The system as a context, for so many calls at a time.
+    """
+
+    name: str
+    title: str
+    runs_on: str
+    takes: str
+    up: Callable[[int], AbstractAsyncContextManager[Up]]
+    missing: str | None = None
+    """Package without which it cannot run here."""
+
+
+def systems(peers: Sequence[str], workers: int | None = None, threads: int = 1, models: Path = MODELS) -> list[System]:
+    """All that are compared, in the order in which they take turns."""
+    openvino, onnx = "OpenVINO, heads ONNX Runtime", "ONNX Runtime"
+    own = [
+        System(TRITON, "Triton", openvino, "scout and crop, gRPC", lambda at_once: _triton(models, CPU, "crop")),
+        System(
+            TRITON_VOLUME,
+            "Triton, whole volume",
+            openvino,
+            "volume, gRPC",
+            lambda at_once: _triton(models, CPU, "volume"),
+        ),
+        System(
+            TRITON_ONNXRUNTIME,
+            "Triton, ONNX Runtime",
+            onnx,
+            "volume, gRPC",
+            lambda at_once: _triton(models, ONNXRUNTIME, "volume"),
+        ),
+    ]
+    others = [_peer_system(PEERS[name], workers, threads, models, onnx) for name in peers]
+    loop = System(
+        IN_PROCESS, "In-process loop", openvino, "volume in memory", lambda at_once: _in_process(models, at_once)
+    )
+    return [*own, *others, loop]
+
+
+def reference(studies: Sequence[Study], models: Path = MODELS) -> list[Answer]:
+    """The right answers, from the pipeline in this process.
+
+    Raises
+    ------
+    ValueError
+        If two studies have the same answer: mixed-up answers would go unseen.
+    """
+    with Pipeline(models) as pipeline:
+        answers = [_in_process_answer(pipeline, study) for study in studies]
+    for number, answer in enumerate(answers):
+        if any(answer.agrees(other) for other in answers[:number]):
+            raise ValueError("two studies have the same answer: mixed-up answers would go unseen")
+    return answers
+
+
+def _peer_system(peer: Peer, workers: int | None, threads: int, models: Path, runs_on: str) -> System:
+    takes = "volume, HTTP form" if peer.form else "volume, HTTP body"
+
+    def up(at_once: int) -> AbstractAsyncContextManager[Up]:
+        return _peer(peer, workers, threads, models, at_once)
+
+    return System(peer.name, peer.title, runs_on, takes, up, None if peer.installed else peer.package)
+
+
+@asynccontextmanager
+async def _triton(models: Path, form: str, wire: str) -> AsyncIterator[Up]:
+    with TritonServer(models, config_name=form) as server:
+        async with AsyncVcfClient(server.grpc_url, wire=wire, deadline_s=ANSWER_TIMEOUT_S) as client:
+
+            async def analyze(study: Study) -> Answer:
+                findings = await client.analyze(study)
+                return Answer(findings.study_score, [patch.score for patch in findings.patches])
+
+            yield Up(server.startup_s, analyze)
+
+
+@asynccontextmanager
+async def _peer(peer: Peer, workers: int | None, threads: int, models: Path, at_once: int) -> AsyncIterator[Up]:
+    with PeerServer(peer, models, workers=workers, threads=threads) as server, ThreadPoolExecutor(at_once) as pool:
+        callers: list[Caller] = []
+        """Free ones; a connection is made when all others are busy, as a pool of connections does."""
+
+        def ask(study: Study) -> Answer:
+            caller = callers.pop() if callers else Caller(peer, server.port)
+            try:
+                found = caller.analyze(study.volume)
+            except OSError as error:
+                caller.close()
+                raise ServerUnavailable(f"{peer.title}: {type(error).__name__}") from None
+            except RuntimeError as error:
+                caller.close()
+                raise ServerFailed(str(error)) from None
+            callers.append(caller)
+            return Answer(found[STUDY_SCORE.name], found[PATCH_SCORES.name])
+
+        async def analyze(study: Study) -> Answer:
+            return await asyncio.get_running_loop().run_in_executor(pool, ask, study)
+
+        try:
+            yield Up(server.startup_s, analyze)
+        finally:
+            for caller in callers:
+                caller.close()
+
+
+@asynccontextmanager
+async def _in_process(models: Path, at_once: int) -> AsyncIterator[Up]:
+    cores = len(os.sched_getaffinity(0))
+    with Pipeline(models, studies_at_once=cores) as pipeline, ThreadPoolExecutor(cores) as pool:
+
+        async def analyze(study: Study) -> Answer:
+            return await asyncio.get_running_loop().run_in_executor(pool, _in_process_answer, pipeline, study)
+
+        yield Up(0.0, analyze)
+
+
+def _in_process_answer(pipeline: Pipeline, study: Study) -> Answer:
+    scores = pipeline.analyze(study.volume.hu, study.volume.spacing_mm)
+    return Answer(scores.study_score, scores.patch_scores.tolist())

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ratios, and turns of systems that are not there: what is measured of them is known beforehand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.open_loop import Call
+from benchmarks.peers.measure import Line, Plan, Turn, measure, p99_ratio, paired, throughput_ratio
+from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
+from benchmarks.validity import Watch
+
+
+def test_a_ratio_is_that_of_the_rounds_one_by_one() -> None:
+    # A machine half as fast in round 2 slows both: only the pairs tell that ours is twice as fast all along.
+    ratio = paired([4.0, 2.0, 4.4], [2.0, 1.0, 2.0])
+    assert (ratio.value, ratio.least, ratio.greatest) == pytest.approx((2.0, 2.0, 2.2))
+    assert str(ratio) == "2.00 (2.00–2.20)"
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [([], []), ([1.0], [1.0, 2.0])])
+def test_ratios_need_the_same_rounds(ours: list[float], theirs: list[float]) -> None:
+    with pytest.raises(ValueError, match="as many rounds"):
+        paired(ours, theirs)
+
+
+def turn(per_s: float, latencies_ms: list[float]) -> Turn:
+    calls = tuple(Call(float(i), float(i), i + ms / 1e3) for i, ms in enumerate(latencies_ms))
+    return Turn(1.0, SimpleNamespace(per_s=per_s), calls, (), len(calls), Watch())  # type: ignore[arg-type]
+
+
+def line(name: str, *turns: Turn) -> Line:
+    return Line(System(name, name, "", "", lambda at_once: None), list(turns))  # type: ignore[arg-type, return-value]
+
+
+def test_p99_is_of_all_rounds_and_its_spread_of_single_ones() -> None:
+    # One slow study in the second round: 1 of 200 in all, so p99 of all does not see it, that round's p99 does not
+    # either; two of them are just what it takes for the round.
+    fast = [10.0] * 100
+    ours = line(TRITON, turn(2.0, fast), turn(2.0, [*fast[:98], 40.0, 40.0]))
+    theirs = line("fastapi", turn(1.0, [20.0] * 100), turn(1.0, [20.0] * 100))
+    ratio = p99_ratio(ours, theirs)
+    assert ratio is not None
+    assert (ratio.value, ratio.least, ratio.greatest) == pytest.approx((0.5, 0.5, 2.0))
+    assert throughput_ratio(ours, theirs).value == 2.0
+
+
+def test_no_p99_without_latencies() -> None:
+    assert p99_ratio(line(TRITON, turn(1.0, [10.0])), line(IN_PROCESS, turn(1.0, []))) is None
+
+
+def test_an_unsteady_rate_breaks_the_run() -> None:
+    steady, unsteady = line("a", turn(1.0, [1.0]), turn(1.05, [1.0])), line("b", turn(1.0, [1.0]), turn(1.2, [1.0]))
+    assert steady.broken == []
+    assert len(unsteady.broken) == 1 and "b: the highest rate is unstable" in unsteady.broken[0]
+
+
+def test_turns_alternate_and_wrong_answers_are_counted() -> None:
+    events: list[str] = []
+    right = [Answer(0.5, [0.5, 0.1]), Answer(0.9, [0.2, 0.9])]
+
+    def fake(name: str, seconds: float, answer_of: dict[int, Answer]) -> System:
+        @asynccontextmanager
+        async def up(at_once: int) -> AsyncIterator[Up]:
+            events.append(f"+{name}")
+
+            async def analyze(study: int) -> Answer:
+                await asyncio.sleep(seconds)
+                return answer_of[study]
+
+            yield Up(0.1, analyze)
+            events.append(f"-{name}")
+
+        return System(name, name, "", "", up)
+
+    mixed_up = {0: right[1], 1: right[1]}
+    systems = [
+        fake(TRITON, 0.01, dict(enumerate(right))),
+        fake("fastapi", 0.02, mixed_up),
+        fake(IN_PROCESS, 0.01, dict(enumerate(right))),
+    ]
+    plan = Plan(rounds=2, seconds=0.3, warm_up_s=0.05, callers=2, load=0.8, arrivals=10, seed=3)
+    lines = asyncio.run(measure(systems, [0, 1], right, plan))  # type: ignore[arg-type, list-item]
+    assert events == ["+triton", "-triton", "+fastapi", "-fastapi", "+in_process", "-in_process"] * 2
+    triton, fastapi, loop = lines[TRITON], lines["fastapi"], lines[IN_PROCESS]
+    assert not triton.turns[0].failures
+    assert fastapi.turns[0].failures and set(fastapi.turns[0].failures) == {"WRONG"}
+    assert any("differ from the reference" in rule for rule in fastapi.broken)
+    # One pattern of arrivals, whatever the rate; none for the loop.
+    for number in range(2):
+        assert len(triton.turns[number].calls) == len(fastapi.turns[number].calls) > 0
+    assert not loop.turns[0].calls
+    assert triton.turns[0].saturated.per_s > fastapi.turns[0].saturated.per_s
+
+
+@pytest.mark.parametrize(
+    ("scores", "study_score", "agrees"),
+    [
+        ([0.5, 0.1], 0.5, True),
+        ([0.5, 0.1005], 0.5, True),
+        ([0.5, 0.2], 0.5, False),
+        ([0.5], 0.5, False),
+        ([0.5, 0.1], 0.6, False),
+    ],
+)
+def test_answers_agree_within_the_order_of_additions(scores: list[float], study_score: float, agrees: bool) -> None:
+    assert Answer(0.5, [0.5, 0.1]).agrees(Answer(study_score, scores)) is agrees
