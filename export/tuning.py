@@ -19,7 +19,6 @@ from vcf.contract import AXIAL_SLICES, DICOM_VOLUME, ENCODERS, SPINAL_CORD_DETEC
 from vcf.errors import SetupError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-DEFAULT_NAME = "tuned"
 HEADER = "# A committed form fitted to one machine by `vcf bench sweep`; `vcf export config` writes it anew.\n"
 MARK = "# Tuning: "
 THREADS = {"openvino": "INFERENCE_NUM_THREADS", "onnxruntime": "intra_op_thread_count"}

@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "benchmarks.floor",
         "a study against the time of its arithmetic and one copy; start, preparation",
     ),
+    "sizes": ("benchmarks.sizes", "latency, processor time and memory of studies of four sizes, with exponents"),
     "tax": ("benchmarks.tax", "what serving costs: through Triton against the same pipeline in one process"),
     "peers": ("benchmarks.peers.command", "Triton beside FastAPI, BentoML, LitServe, Ray Serve and a plain loop"),
 }
@@ -91,7 +92,7 @@ def run_kind(module: str, args: argparse.Namespace) -> int:
     path = result.write(args.json)
     for target in result.targets:
         sign, verdict = "≤" if target.at_most else "≥", "met" if target.met else "missed"
-        print(f"{target.name:<58}{target.value:>10.3g}  {sign} {target.goal:<8.3g}{verdict}")
+        print(f"{target.name:<58}{target.value:>10.3g}  {sign} {target.goal:<9.3g} {verdict}")
     for rule in result.broken:
         print(f"this run does not hold: {rule}")
     print(f"{path} and {path.with_suffix('.html').name}")
