@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, tuple[str, str]] = {
     "latency": ("benchmarks.latency", "latency against rate: open loop, Poisson arrivals, to the knee"),
+    "loadgen": ("benchmarks.loadgen", "LoadGen scenarios: SingleStream, Server, Offline, and its accuracy mode"),
     "waterfall": ("benchmarks.waterfall", "where every millisecond of one study goes, from DICOM files to report"),
     "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
     "floor": (

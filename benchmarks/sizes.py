@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies of several sizes: latency, processor time and peak memory against slices and patches, with the exponents.
+
+The cost is that of the whole call, from a volume in the client's memory to its findings. Exponents are slopes of a
+straight line through the logarithms: 1 is growth in proportion, less means that some cost does not grow at all.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.page import Section, svg
+from benchmarks.result import Result, Target
+
+if TYPE_CHECKING:
+    from clients import Findings
+    from clients.study import Study
+
+SIZES = ((40, 5.0), (133, 2.5), (300, 1.0), (700, 1.0))
+"""Slices and their distance in mm: 200, 333, 300 and 700 mm of body."""
+WIRES = ("crop", "shm", "volume")
+EXPONENT_GOAL = 1.05
+MEMORY_GOAL = 2.0
+"""Peak growth of the server for each study in flight, over the bytes sent."""
+AT_ONCE = 4
+"""Studies in flight when memory is measured."""
+CLIENT = "client"
+SCORE_WITHIN = 1e-4
+"""Largest difference between two answers to one study."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of ``vcf bench sizes``."""
+    parser.add_argument("--runs", type=int, default=15, help="counted studies of each size, default %(default)s")
+
+
+@dataclass
+class Cost:
+    """Of one size by one wire."""
+
+    slices: int
+    spacing_mm: float
+    volume_bytes: int
+    times_ms: list[float] = field(default_factory=list)
+    core_s: list[float] = field(default_factory=list)
+    patches: int = 0
+    sent_bytes: int = 0
+    """Messages, and what they name in shared memory."""
+    server_growth_bytes: float = 0.0
+    """Of all processes of the server together at their peak, for each study in flight."""
+    peak_growth_bytes: dict[str, float] = field(default_factory=dict)
+    """Of each process at its own peak, for each study in flight."""
+    answers: list[list[float]] = field(default_factory=list)
+
+    @property
+    def mistaken(self) -> int:
+        """Answers that differ from the first one."""
+        first = self.answers[0]
+        return sum(
+            len(one) != len(first) or max(abs(a - b) for a, b in zip(one, first, strict=True)) > SCORE_WITHIN
+            for one in self.answers
+        )
+
+    def answered(self, wire: str, findings: "Findings") -> None:
+        """Note what an answer says."""
+        self.patches = len(findings.patches)
+        self.sent_bytes = findings.bytes_sent + (self.volume_bytes if wire == "shm" else 0)
+        self.answers.append([patch.score for patch in findings.patches])
+
+
+def run(args: argparse.Namespace) -> Result:
+    """All sizes in turn on one server; then memory, with a fresh server for each size and wire."""
+    from benchmarks.timing import window_medians
+    from benchmarks.validity import unstable, watched, wrong
+    from benchmarks.volumes import stretched_ct
+
+    result = Result("sizes", {"runs": args.runs, "sizes": SIZES, "at_once": AT_ONCE})
+    costs: dict[str, list[Cost]] = {wire: [] for wire in WIRES}
+    studies = []
+    for slices, spacing_mm in SIZES:
+        studies.append(stretched_ct(slices, slices * spacing_mm))
+        for wire in WIRES:
+            costs[wire].append(Cost(slices, spacing_mm, studies[-1].volume.hu.nbytes))
+    with watched(os.getpid()) as watch:
+        _time(studies, costs, args.runs)
+    for number, study in enumerate(studies):
+        for wire in WIRES:
+            _weigh(study, wire, costs[wire][number])
+    _account(result, costs)
+    all_costs = [(wire, cost) for wire, of_wire in costs.items() for cost in of_wire]
+    result.broken += watch.broken + [
+        rule
+        for rule in (
+            wrong(sum(len(cost.answers) for _, cost in all_costs), sum(cost.mistaken for _, cost in all_costs)),
+            *(unstable(window_medians(cost.times_ms), f"{cost.slices} slices, {wire}") for wire, cost in all_costs),
+        )
+        if rule
+    ]
+    result.sections = [_section(wire, of_wire, result) for wire, of_wire in costs.items()]
+    return result
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Slope of the line of least squares through the logarithms."""
+    import numpy as np
+
+    if min(sizes) <= 0 or min(costs) <= 0:
+        raise ValueError(f"a power law needs positive numbers, found {min(*sizes, *costs)}")
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
+
+
+def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int) -> None:
+    from contextlib import ExitStack
+
+    from benchmarks.wires import cpu_s
+    from clients import VcfClient
+    from vcf.serve.server import ROOT, TritonServer
+
+    with TritonServer(ROOT / "model_repository") as server, ExitStack() as opened:
+        clients = {wire: opened.enter_context(VcfClient(server.grpc_url, wire=wire)) for wire in WIRES}
+        for counted in [False] + [True] * runs:
+            for number, study in enumerate(studies):
+                for wire, client in clients.items():
+                    core_s, started = time.process_time() + cpu_s(os.getpid()), time.perf_counter()
+                    findings = client.analyze(study)
+                    took_ms = (time.perf_counter() - started) * 1e3
+                    core_s = time.process_time() + cpu_s(os.getpid()) - core_s
+                    cost = costs[wire][number]
+                    cost.answered(wire, findings)
+                    if counted:
+                        cost.times_ms.append(took_ms)
+                        cost.core_s.append(core_s)
+
+
+def _weigh(study: "Study", wire: str, cost: Cost) -> None:
+    """Peak memory with `AT_ONCE` studies in flight, twice as many in all, of a server that has seen none before."""
+    from benchmarks.memory import Meter, server_processes
+    from clients import VcfClient
+    from vcf.serve.server import ROOT, TritonServer
+
+    with (
+        TritonServer(ROOT / "model_repository") as server,
+        VcfClient(server.grpc_url, wire=wire) as client,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        # The client's own memory, which is that of the benchmark, is measured beside the server's and not added.
+        server_only = Meter(server_processes(os.getpid()), f"vcf-{os.getpid()}-")
+        with Meter({CLIENT: os.getpid()}) as client_only, server_only:
+            for waiting in [pool.submit(client.analyze, study) for _ in range(2 * AT_ONCE)]:
+                cost.answered(wire, waiting.result())
+    cost.server_growth_bytes = server_only.growth_bytes / AT_ONCE
+    cost.peak_growth_bytes = {
+        name: (peak - meter.before_bytes.get(name, 0)) / AT_ONCE
+        for meter in (client_only, server_only)
+        for name, peak in meter.peak_bytes.items()
+    }
+
+
+def _account(result: Result, costs: Mapping[str, list[Cost]]) -> None:
+    from benchmarks.distribution import encoded, percentile
+
+    for wire, of_wire in costs.items():
+        slices, patches = [cost.slices for cost in of_wire], [cost.patches for cost in of_wire]
+        p50_ms = [percentile(cost.times_ms, 0.5) for cost in of_wire]
+        measures: dict[str, list[float]] = {
+            "latency": [p50.ms for p50 in p50_ms],
+            "core_seconds": [statistics.mean(cost.core_s) for cost in of_wire],
+            "server_memory": [max(cost.server_growth_bytes, 1.0) for cost in of_wire],
+        }
+        exponents = {
+            name: {"slices": exponent(slices, values), "patches": exponent(patches, values)}
+            for name, values in measures.items()
+        }
+        result.figures[wire] = {
+            "sizes": [
+                {
+                    "slices": cost.slices,
+                    "spacing_mm": cost.spacing_mm,
+                    "patches": cost.patches,
+                    "p50": p50.entry(),
+                    "core_s": core_s,
+                    "sent_mb": cost.sent_bytes / 1e6,
+                    "server_growth_mb": cost.server_growth_bytes / 1e6,
+                    "times_sent": cost.server_growth_bytes / cost.sent_bytes,
+                    "peak_growth_mb": {name: nbytes / 1e6 for name, nbytes in cost.peak_growth_bytes.items()},
+                }
+                for cost, p50, core_s in zip(of_wire, p50_ms, measures["core_seconds"], strict=True)
+            ],
+            "exponents": exponents,
+        }
+        for cost in of_wire:
+            result.histograms[f"{wire}, {cost.slices} slices"] = encoded(cost.times_ms)
+        worst = max(one["times_sent"] for one in result.figures[wire]["sizes"])
+        result.targets += [
+            Target(f"exponent of latency by slices, {wire}", exponents["latency"]["slices"], EXPONENT_GOAL),
+            Target(f"exponent of core-seconds by slices, {wire}", exponents["core_seconds"]["slices"], EXPONENT_GOAL),
+            Target(f"exponent of server memory by slices, {wire}", exponents["server_memory"]["slices"], EXPONENT_GOAL),
+            Target(f"server memory a study in flight over bytes sent, {wire}", worst, MEMORY_GOAL),
+        ]
+
+
+def _section(wire: str, of_wire: Sequence[Cost], result: Result) -> Section:
+    figures = result.figures[wire]
+    found = ", ".join(
+        f"{name.replace('_', ' ')} {by['slices']:.2f} by slices and {by['patches']:.2f} by patches"
+        for name, by in figures["exponents"].items()
+    )
+    processes = sorted(
+        {name for cost in of_wire for name, nbytes in cost.peak_growth_bytes.items() if nbytes > 1e6},
+        key=lambda name: (name != CLIENT, name),
+    )
+    return Section(
+        f"Wire {wire}",
+        f"Exponents: {found}. Memory in MB is growth at the peak for each of {AT_ONCE} studies in flight: all of the "
+        "server at one time, shared memory once; then each process at its own peak.",
+        _picture(of_wire),
+        ("slices", "patches", "p50 ms", "core-s", "MB sent", "server", "times sent", *processes),
+        [
+            (
+                cost.slices,
+                one["patches"],
+                one["p50"]["ms"],
+                one["core_s"],
+                one["sent_mb"],
+                one["server_growth_mb"],
+                one["times_sent"],
+                *(one["peak_growth_mb"].get(name, 0.0) for name in processes),
+            )
+            for cost, one in zip(of_wire, figures["sizes"], strict=True)
+        ],
+    )
+
+
+def _picture(of_wire: Sequence[Cost]) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 2.6))
+    measures: tuple[tuple[str, Callable[[Cost], float]], ...] = (
+        ("p50, ms", lambda cost: statistics.median(cost.times_ms)),
+        ("core-seconds", lambda cost: statistics.mean(cost.core_s)),
+        ("server MB a study", lambda cost: cost.server_growth_bytes / 1e6),
+    )
+    all_axes: Any = figure.subplots(1, len(measures))
+    slices = [cost.slices for cost in of_wire]
+    for axes, (label, measure) in zip(all_axes, measures, strict=True):
+        values = [measure(cost) for cost in of_wire]
+        axes.loglog(slices, values, "o-")
+        axes.loglog(slices, [values[0] * n / slices[0] for n in slices], ":", color="tab:gray")
+        axes.set_xlabel("slices (dots: in proportion)")
+        axes.set_title(label, fontsize=10)
+    figure.tight_layout()
+    return svg(figure)
