@@ -101,8 +101,8 @@ class OwnData:
         if drawn is None or outcomes != {0, 1}:
             raise DataError(
                 DataCode.NO_GRADES,
-                f"the part {part!r} has {len(own)} studies and needs some with a graded fracture and some that are known"
-                f" to have none, found {'both' if len(outcomes) == 2 else 'only one kind' if outcomes else 'neither'}",
+                f"the part {part!r} has {len(own)} studies and needs graded fractures and studies known"
+                f" to be sound, found {'both' if len(outcomes) == 2 else 'only one kind' if outcomes else 'neither'}",
             )
         return drawn
 

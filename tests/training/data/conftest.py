@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from tests.training.data import layouts
+from training.phantom import Phantom
+
+
+@pytest.fixture(scope="session")
+def phantom() -> Phantom:
+    return layouts.small_phantom()
