@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from preprocess import yolo
 from preprocess.spec import DETECTOR
-from training import models
+from training import checkpoint, models
 from training.augment_images import augment_images
+from training.checkpoint import Checkpoint
+from training.logs import Curves
 from training.losses import yolo_loss, yolo_targets
 from training.presets import DetectorPreset
 from training.schedule import learning_rate
@@ -56,13 +59,20 @@ class CanalImages:
 
 
 def train(
-    sources: list[CanalImages], preset: DetectorPreset, seed: int, progress: Progress = lambda *_: None
+    sources: list[CanalImages],
+    preset: DetectorPreset,
+    seed: int,
+    progress: Progress = lambda *_: None,
+    *,
+    kept: Checkpoint | None = None,
+    logs: Path | None = None,
 ) -> keras.Model:
     """Train a detector; a source's share of each batch goes with the square root of its size.
 
-    So a long scan, whose neighbouring slices differ little, does not drown the others.
+    So a long scan, whose neighbouring slices differ little, does not drown the others. ``kept`` and ``logs`` as in
+    ``member.train``.
     """
-    keras.utils.set_random_seed(seed)
+    checkpoint.make_deterministic(seed)
     rng = np.random.default_rng(seed)
     model = models.canal_detector(dtype=preset.dtype)
     _expect_few_boxes(model)
@@ -77,14 +87,32 @@ def train(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    mean_loss = None
-    for number in range(preset.steps):
-        optimizer.learning_rate = learning_rate(number, preset.steps, preset.learning_rate)
+    done, mean_loss = 0, None
+    if kept and (found := kept.load()):
+        state, arrays = found
+        checkpoint.assign(model.variables, arrays["weights"])
+        checkpoint.assign(optimizer.variables, arrays["optimizer"])
+        rng.bit_generator.state = state["random"]
+        done, mean_loss = state["step"], state["mean_loss"]
+    curves = Curves(logs, resumed=done > 0)
+    for number in range(done + 1, preset.steps + 1):
+        optimizer.learning_rate = rate = learning_rate(number - 1, preset.steps, preset.learning_rate)
         images, boxes_mm = _batch(sources, preset, rng)
         where, values = yolo_targets(boxes_mm)
         loss = float(step(tf.constant(images), tf.constant(where), tf.constant(values)))
         mean_loss = loss if mean_loss is None else 0.97 * mean_loss + 0.03 * loss
-        progress(number + 1, {"loss": mean_loss})
+        curves.add(number, loss=loss, learning_rate=rate)
+        if kept and kept.due(number) and number < preset.steps:
+            curves.flush()
+            kept.save(
+                {"step": number, "random": rng.bit_generator.state, "mean_loss": mean_loss},
+                {
+                    "weights": checkpoint.values(model.variables),
+                    "optimizer": checkpoint.values(optimizer.variables),
+                },
+            )
+        progress(number, {"loss": mean_loss})
+    curves.close()
     trained = models.canal_detector()
     trained.set_weights(model.get_weights())
     return trained

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of one member: F_rep and F_seq end to end with the joint loss (paper §2.3, §3.2)."""
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,15 +13,19 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from preprocess.aggregate import study_scores
-from training import models
+from training import checkpoint, models
+from training.checkpoint import Checkpoint
+from training.logs import Curves
 from training.losses import anatomy_loss, joint_loss
 from training.metrics import roc_auc
 from training.presets import MemberPreset
 from training.schedule import learning_rate
-from training.studies import Sampler, Studies
+from training.studies import Batch, Sampler, Studies
 
 Progress = Callable[[int, dict[str, float]], None]
 ENCODER_BATCH = 64
+SHOWN_LOSSES = 50
+"""The loss beside the progress bar is the mean of so many."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,15 @@ class TrainedMember:
     """(step, mean training loss, tuning AUC) of every evaluation."""
 
 
+@dataclass(frozen=True)
+class _Best:
+    """The best evaluation so far; step 0 before the first."""
+
+    auc: float = -1.0
+    step: int = 0
+    weights: list[NDArray[np.float32]] = field(default_factory=list)
+
+
 def train(
     studies: Studies,
     tuning: Studies,
@@ -43,12 +58,16 @@ def train(
     seed: int,
     start: tuple[keras.Model, keras.Model] | None = None,
     progress: Progress = lambda *_: None,
+    kept: Checkpoint | None = None,
+    logs: Path | None = None,
 ) -> TrainedMember:
     """Train one member; the seed decides its random weights and the content of the batches.
 
-    ``start`` is an F_rep and F_seq to go on from in place of random weights.
+    ``start`` is an F_rep and F_seq to go on from in place of random weights. With ``kept``, the training goes on from
+    that checkpoint where there is one, and ends with the same weights, bit by bit, as one that never stopped.
+    ``logs`` is a folder for TensorBoard.
     """
-    keras.utils.set_random_seed(seed)
+    checkpoint.make_deterministic(seed)
     height, width, depth = studies.patches.shape[1:]
     grid = height, width, depth
     encoder = models.patch_encoder(grid, member=member, dtype=preset.dtype)
@@ -65,7 +84,12 @@ def train(
     optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=5.0)
     optimizer.build(variables)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    # One graph for all shapes: with one for the first shape seen and one for the others, a resumed training would
+    # compute the same batch in another way than the one it continues.
+    per_patch = tf.TensorSpec((None, None), tf.float32)
+    voxels, rows_known = (tf.TensorSpec((None, None, *shape), tf.float32) for shape in (grid, (height, 5)))
+
+    @tf.function(input_signature=[voxels, *[per_patch] * 4, rows_known])  # type: ignore[untyped-decorator]
     def step(
         patches: tf.Tensor,
         location: tf.Tensor,
@@ -90,34 +114,66 @@ def train(
 
     severe_until = preset.severe_first * preset.steps if start is None else 0
     sampler = Sampler(studies, preset, np.random.default_rng(seed))
-    best: tuple[float, int, list[NDArray[np.float32]]] | None = None
+    done, best = 0, _Best()
     history: list[tuple[int, float, float]] = []
-    losses: list[float] = []
+    losses: deque[float] = deque(maxlen=max(SHOWN_LOSSES, preset.evaluate_every))
+    if kept and (found := kept.load()):
+        state, arrays = found
+        checkpoint.assign(variables, arrays["weights"])
+        checkpoint.assign(optimizer.variables, arrays["optimizer"])
+        sampler.rng.bit_generator.state = state["random"]
+        done, best = state["step"], _Best(state["best_auc"], state["best_step"], arrays.get("best", []))
+        history = [(number, loss, auc) for number, loss, auc in state["history"]]
+        losses.extend(state["losses"])
+    curves = Curves(logs, resumed=done > 0)
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(sampler.draw, severe_only=severe_until > 0)
-        for number in range(1, preset.steps + 1):
+
+        def draw(number: int) -> Future[Batch]:
+            return ahead.submit(sampler.draw, severe_only=number < severe_until)
+
+        coming = draw(done)
+        for number in range(done + 1, preset.steps + 1):
             batch = coming.result()
-            coming = ahead.submit(sampler.draw, severe_only=number < severe_until)
-            optimizer.learning_rate = learning_rate(
+            undrawn = sampler.rng.bit_generator.state  # before the next batch is drawn, beside this step
+            coming = draw(number)
+            optimizer.learning_rate = rate = learning_rate(
                 number - 1, preset.steps, preset.learning_rate, constant=preset.constant_rate
             )
             losses.append(
                 float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid, batch.anatomy))
             )
+            curves.add(number, loss=losses[-1], learning_rate=rate)
             if number % preset.evaluate_every == 0 or number == preset.steps:
                 auc = roc_auc(tuning.study_label, scores(encoder, head, tuning))
-                history.append((number, float(np.mean(losses[-preset.evaluate_every :])), auc))
-                if best is None or auc >= best[0]:
-                    best = (auc, number, [v.numpy() for v in served])
-            progress(number, {"loss": float(np.mean(losses[-50:])), "tuning_auc": best[0] if best else float("nan")})
+                history.append((number, float(np.mean(list(losses)[-preset.evaluate_every :])), auc))
+                curves.add(number, tuning_auc=auc)
+                if auc >= best.auc:
+                    best = _Best(auc, number, checkpoint.values(served))
+            if kept and kept.due(number) and number < preset.steps:
+                curves.flush()
+                kept.save(
+                    {
+                        "step": number,
+                        "random": undrawn,
+                        "best_auc": best.auc,
+                        "best_step": best.step,
+                        "history": history,
+                        "losses": list(losses),
+                    },
+                    {
+                        "weights": checkpoint.values(variables),
+                        "optimizer": checkpoint.values(optimizer.variables),
+                        "best": best.weights,
+                    },
+                )
+            shown = {"loss": float(np.mean(list(losses)[-SHOWN_LOSSES:]))}
+            progress(number, shown | {"tuning_auc": best.auc if best.step else float("nan")})
         coming.cancel()
-    assert best is not None  # the last step is always evaluated
-    auc, number, values = best
-    for variable, value in zip(served, values, strict=True):
-        variable.assign(value)
+    curves.close()
+    checkpoint.assign(served, best.weights)
     plain = models.patch_encoder(grid, member=member)
     plain.set_weights(encoder.get_weights())
-    return TrainedMember(plain, head, number, auc, history)
+    return TrainedMember(plain, head, best.step, best.auc, history)
 
 
 def _expect_ct(encoder: keras.Model, studies: Studies) -> None:

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,13 @@ def update_manifest(folder: Path, **entries: Any) -> None:
             manifest[name] = manifest[name] | entry if merge else entry
         manifest["files"] = {p.name: sha256(p.read_bytes()) for p in sorted(folder.glob("*.weights.h5"))}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def unchanged(folder: Path, networks: Sequence[str]) -> bool:
+    """Whether the weights files of these networks are there and are those that the manifest describes."""
+    known = read_manifest(folder).get("files", {})
+    paths = [weights_path(folder, name) for name in networks]
+    return all(p.is_file() and known.get(p.name) == sha256(p.read_bytes()) for p in paths)
 
 
 def _lock_path(folder: Path) -> Path:

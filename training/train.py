@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trainings behind ``vcf train``: data, networks, weights and a manifest that says how they came to be."""
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +11,18 @@ from numpy.typing import NDArray
 
 from preprocess.aggregate import study_scores
 from training import canal_images, dataset, detector, member, store
+from training.checkpoint import Checkpoint, as_json, differences, digest, settings_of
 from training.data.canal import load_canal_slices
 from training.metrics import operating_point, rates, roc_auc
 from training.presets import Preset
 from training.real_studies import load_warped
 from training.studies import Studies
-from vcf.contract import MEMBERS
+from vcf.contract import MEMBERS, encoder_name, head_name
 from vcf.fetch import cache_folder
 
 OPERATING_SPECIFICITY = 0.95
+CHECKPOINTS, LOGS = "checkpoints", "logs"
+"""Folders beside the weights: where a killed training goes on from, and its curves for TensorBoard."""
 
 
 class Progress(Protocol):
@@ -47,6 +49,8 @@ class Training:
     cache: Path | None = None
     start: Path | None = None
     """Folder of weights that members go on from; None for random ones."""
+    fresh: bool = False
+    """Forget checkpoints and weights of an earlier training of the same settings."""
     progress: Progress = _silent
 
     @property
@@ -58,24 +62,28 @@ class Training:
         return lambda done, total: self.progress(stage, done, total)
 
     def train_detector(self) -> dict[str, Any]:
-        """Train and save the detector; its entry of the manifest."""
-        start, preset = time.monotonic(), self.preset.detector
+        """Train and save the detector; its entry of the manifest. Goes on where a killed run was; see ``fresh``."""
+        preset = self.preset.detector
         real = canal_images.real_images(load_canal_slices(self.shared_data, self.cache))
         phantoms = canal_images.phantom_images(
             preset.phantoms, preset.slices_per_phantom, done=self._stage("phantom slices")
         )
+        sources = [*real, phantoms]
+        kept = self._checkpoint(store.DETECTOR_NAME, settings_of(preset, self.seed, digest(*sources)))
+        entry: dict[str, Any] = store.read_manifest(self.out).get("detector", {})
+        if self._finished(entry, kept, [store.DETECTOR_NAME]):
+            return entry
         trained = detector.train(
-            [*real, phantoms],
+            sources,
             preset,
             self.seed,
             lambda step, figures: self.progress("detector", step, preset.steps, figures),
+            kept=kept,
+            logs=self.out / LOGS / store.DETECTOR_NAME,
         )
         store.save_detector(self.out, trained)
         held_out = canal_images.phantom_images(max(2, preset.phantoms // 6), 4, dataset.TUNING_SEEDS)
-        entry = {
-            "preset": self.preset.name,
-            "settings": asdict(preset),
-            "seed": self.seed,
+        entry = self._described(kept) | {
             "real_slices": sum(map(len, real)),
             "real_scans": sorted({str(name) for s in real for name in s.group}),
             "figures": {
@@ -84,10 +92,30 @@ class Training:
                 if real
                 else None,
             },
-            "minutes": round((time.monotonic() - start) / 60, 1),
         }
         store.update_manifest(self.out, detector=entry)
+        kept.remove()
         return entry
+
+    def _checkpoint(self, name: str, settings: dict[str, Any]) -> Checkpoint:
+        kept = Checkpoint(self.out / CHECKPOINTS / f"{name}.npz", settings)
+        if self.fresh:
+            kept.remove()
+        return kept
+
+    def _described(self, kept: Checkpoint) -> dict[str, Any]:
+        """What every entry of the manifest holds: with it, the same training can be repeated."""
+        described = {"settings" if k == "preset" else k: v for k, v in kept.settings.items()}
+        return described | {"preset": self.preset.name, "minutes": round(kept.seconds / 60, 1)}
+
+    def _finished(self, entry: dict[str, Any], kept: Checkpoint, networks: Sequence[str]) -> bool:
+        """Whether an earlier run of the same training got to its end, so that nothing is left to do."""
+        if self.fresh or not entry or not store.unchanged(self.out, networks):
+            return False
+        described = as_json(self._described(kept))
+        return all(name in entry for name in described) and not any(
+            differences({name: entry[name] for name in described if name != "minutes"}, described)
+        )
 
     def load_studies(self) -> tuple[Studies, Studies]:
         """Training and tuning studies."""
@@ -113,29 +141,35 @@ class Training:
         return dataset.load(wanted, self.studies_cache, done=self._stage("tuning phantoms"))
 
     def train_member(self, name: str, training: Studies, tuning: Studies) -> dict[str, Any]:
-        """Train and save one member; its entry of the manifest."""
-        began, preset = time.monotonic(), self.preset.member
+        """Train and save one member; its entry of the manifest. Goes on where a killed run was; see ``fresh``."""
+        preset = self.preset.member
         seed = self.seed + 1 + MEMBERS.index(name)
+        start = store.load_member(name, self.start) if self.start else None
+        settings = settings_of(preset, seed, digest(training, tuning))
+        if start:
+            settings["started_from_sha256"] = digest(*(w for network in start for w in network.get_weights()))
+        kept = self._checkpoint(f"member_{name}", settings)
+        entry: dict[str, Any] = store.read_manifest(self.out).get("members", {}).get(name, {})
+        if self._finished(entry, kept, [encoder_name(name), head_name(name)]):
+            return entry
         trained = member.train(
             training,
             tuning,
             preset,
             member=name,
             seed=seed,
-            start=store.load_member(name, self.start) if self.start else None,
+            start=start,
             progress=lambda step, figures: self.progress(f"member {name}", step, preset.steps, figures),
+            kept=kept,
+            logs=self.out / LOGS / f"member_{name}",
         )
         store.save_member(self.out, name, trained.encoder, trained.head)
-        entry = {
-            "preset": self.preset.name,
-            "settings": asdict(preset),
-            "seed": seed,
+        entry = self._described(kept) | {
             "studies": len(training),
             "patches": len(training.patches),
             "best_step": trained.step,
             "figures": {"synthetic": {"tuning_auc": trained.tuning_auc}},
             "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
-            "minutes": round((time.monotonic() - began) / 60, 1),
         }
         if self.start:
             before = store.read_manifest(self.start).get("members", {}).get(name, {})
@@ -143,6 +177,7 @@ class Training:
                 k: before[k] for k in ("seed", "settings", "history", "started_from") if k in before
             }
         store.update_manifest(self.out, members={name: entry})
+        kept.remove()
         return entry
 
     def fix_operating_point(self) -> dict[str, Any]:

@@ -43,6 +43,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="DIR",
         help="folder of real CTs with annotated canals (default: $VCF_SHARED_DATA, else public packages alone)",
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="train anew what is finished or begun in DIR; otherwise the same command goes on where it was stopped",
+    )
     parser.add_argument("--start", type=Path, metavar="DIR", help="weights that members go on from, e.g. on own data")
     parser.add_argument("--test", type=int, default=0, metavar="N", help="then evaluate on N held-out phantoms")
     parser.set_defaults(run=run)
@@ -55,7 +60,15 @@ def run(args: argparse.Namespace) -> int:
     from training.train import Training
 
     with bars() as progress:
-        training = Training(PRESETS[args.preset], args.out, args.seed, args.data, start=args.start, progress=progress)
+        training = Training(
+            PRESETS[args.preset],
+            args.out,
+            args.seed,
+            args.data,
+            start=args.start,
+            fresh=args.fresh,
+            progress=progress,
+        )
         if args.what in ("detector", "all"):
             print_figures("detector", training.train_detector()["figures"]["synthetic"])
         if args.what in ("members", "all"):
