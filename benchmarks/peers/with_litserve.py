@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import litserve
+from fastapi import Request
 
 from benchmarks.peers.pipeline import Pipeline, workers
 
@@ -20,8 +21,8 @@ class Analyser(litserve.LitAPI):  # type: ignore[misc]
         """Load the networks; there is no other device than the CPU."""
         self.pipeline = Pipeline.from_environment()
 
-    def decode_request(self, request: Any) -> tuple[bytes, list[int], list[float]]:
-        """Volume, shape and spacing from the form."""
+    def decode_request(self, request: Request) -> tuple[bytes, list[int], list[float]]:
+        """Volume, shape and spacing from what LitServe made of the request: its form."""
         return request["volume"].file.read(), json.loads(request["shape"]), json.loads(request["spacing_mm"])
 
     def predict(self, study: tuple[bytes, list[int], list[float]]) -> dict[str, Any]:
