@@ -64,6 +64,13 @@ def test_overload_is_no_knee_and_breaks_no_rule_but_a_wrong_answer_does() -> Non
     assert "differ from the reference" in Measured({1: 10.0}, [slow, mistaken]).broken[0]
 
 
+def test_chance_is_no_instability_and_a_change_is() -> None:
+    """A queue near its limit varies between windows; a server that becomes slower by a fifth is another thing."""
+    assert queue(9.0, Plan(60, 20, 10, 1, 64, 1)).unstable is None
+    steady = [Call(at, at, at + (0.1 if at < 400 else 0.12) + 0.001 * (at % 1)) for at in np.arange(0.05, 650, 0.31)]
+    assert "20%" in (counted(3.2, Run(tuple(steady), 0.0, 0.0), PLAN, None).unstable or "")
+
+
 def test_rules_name_the_rate() -> None:
     lagging = Measured({1: 10.0}, [queue(5.0, lag_s=0.05)]).broken
     assert len(lagging) == 1 and lagging[0].startswith("5/s: the generator lagged 50.0 ms")
