@@ -15,8 +15,10 @@ from benchmarks.arrivals import poisson
 from benchmarks.closed_loop import Loop
 from benchmarks.distribution import Percentile, percentile
 from benchmarks.open_loop import WRONG, Ask, Call, closed_loop, open_loop
+from benchmarks.peers.server import PEERS
 from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
 from clients.study import Study
+from vcf.errors import SetupError
 
 MOST_IN_FLIGHT = 64
 P99 = 0.99
@@ -66,10 +68,11 @@ class Turn:
 
 @dataclass
 class Line:
-    """One system and its turns."""
+    """One system and its turns; ``failed`` says why it did not come up."""
 
     system: System
     turns: list[Turn] = field(default_factory=list)
+    failed: str | None = None
 
     @property
     def rates_per_s(self) -> list[float]:
@@ -150,11 +153,20 @@ def p99_ratio(ours: Line, theirs: Line) -> Ratio | None:
 async def measure(
     systems: Sequence[System], studies: Sequence[Study], right: Sequence[Answer], plan: Plan
 ) -> dict[str, Line]:
-    """All turns, by name of system. Progress goes to stderr."""
+    """All turns, by name of system. Progress goes to stderr. A peer that does not come up is left out from then on."""
     lines = {system.name: Line(system) for system in systems}
     for number in range(plan.rounds):
         for line in lines.values():
-            turn = await _turn(line.system, studies, right, plan, number)
+            if line.failed:
+                continue
+            try:
+                turn = await _turn(line.system, studies, right, plan, number)
+            except SetupError as error:
+                if line.system.name not in PEERS:
+                    raise
+                line.failed = str(error)
+                print(f"round {number + 1}: {line.failed}", file=sys.stderr)
+                continue
             line.turns.append(turn)
             p99 = f", p99 {line.p99s_ms[-1]:.0f} ms at {plan.load:.0%} of it" if turn.calls else ""
             print(f"round {number + 1}: {line.system.title} {turn.saturated.per_s:.3g} studies/s{p99}", file=sys.stderr)

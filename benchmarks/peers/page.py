@@ -52,7 +52,13 @@ CHOICES = (
 
 
 def fill(result: Result, lines: Mapping[str, Line], skipped: Mapping[str, str], plan: Plan) -> None:
-    """Figures, histograms, targets, broken rules and sections."""
+    """Figures, histograms, targets, broken rules and sections.
+
+    A peer that is not installed is left out; one that is, and does not come up, breaks the run.
+    """
+    failed = {name: line.failed for name, line in lines.items() if line.failed}
+    lines = {name: line for name, line in lines.items() if not line.failed}
+    skipped = {**skipped, **failed}
     triton = ours(dict(lines))
     others = [line for name, line in lines.items() if name != TRITON]
     throughput = {line.system.name: throughput_ratio(triton, line) for line in others}
@@ -73,7 +79,7 @@ def fill(result: Result, lines: Mapping[str, Line], skipped: Mapping[str, str], 
         if latencies_ms := [ms for turn in line.turns for ms in turn.latencies_ms]:
             result.histograms[name] = encoded(latencies_ms)
     result.targets = _targets(lines, throughput, p99, plan)
-    result.broken = [rule for line in lines.values() for rule in line.broken]
+    result.broken = [*failed.values(), *(rule for line in lines.values() for rule in line.broken)]
     result.sections = [
         _rates(lines, plan),
         _latencies(lines, plan),

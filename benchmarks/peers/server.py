@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -187,7 +188,9 @@ class PeerServer:
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+            # Neither writes into the user's home: models and settings of the one, the access token of the other.
             "BENTOML_HOME": f"{self._folder.name}/bentoml",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
         }
 
     def _ready(self) -> bool:

@@ -9,8 +9,8 @@ more waits there: the default of five would leave a replica idle while studies q
 import argparse
 import asyncio
 import signal
-import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -48,22 +48,22 @@ def main() -> None:
     port = parser.parse_args().port
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
-        ray.init(
-            address="local",
-            num_cpus=workers(),
-            include_dashboard=False,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
-        )
-        try:
-            serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
-            serve.run(Analyser.bind(), route_prefix="/analyze")  # type: ignore[attr-defined]
-            stopped.wait()
-        finally:
-            serve.shutdown()
-            ray.shutdown()
+    ray.init(
+        address="local",
+        num_cpus=workers(),
+        include_dashboard=False,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+        # Logs and sockets, where whoever started this cleans up. A longer path would not do for the sockets.
+        _temp_dir=str(Path.cwd()),
+    )
+    try:
+        serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
+        serve.run(Analyser.bind(), route_prefix="/analyze")  # type: ignore[attr-defined]
+        stopped.wait()
+    finally:
+        serve.shutdown()
+        ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ import pytest
 
 from benchmarks.open_loop import Call
 from benchmarks.peers.measure import Line, Plan, Turn, measure, p99_ratio, paired, throughput_ratio
+from benchmarks.peers.page import fill
 from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
+from benchmarks.result import Result
 from benchmarks.validity import Watch
+from vcf.errors import SetupError
 
 
 def test_a_ratio_is_that_of_the_rounds_one_by_one() -> None:
@@ -94,6 +97,31 @@ def test_turns_alternate_and_wrong_answers_are_counted() -> None:
         assert len(triton.turns[number].calls) == len(fastapi.turns[number].calls) > 0
     assert not loop.turns[0].calls
     assert triton.turns[0].saturated.per_s > fastapi.turns[0].saturated.per_s
+
+
+def test_a_peer_that_does_not_come_up_is_left_out_and_breaks_the_run() -> None:
+    @asynccontextmanager
+    async def up(at_once: int) -> AsyncIterator[Up]:
+        async def analyze(study: int) -> Answer:
+            await asyncio.sleep(0.005)
+            return Answer(0.5, [0.5])
+
+        yield Up(0.1, analyze)
+
+    @asynccontextmanager
+    async def down(at_once: int) -> AsyncIterator[Up]:
+        raise SetupError("FastAPI did not come up: no port")
+        yield
+
+    systems = [System(name, name, "", "", up) for name in (TRITON, IN_PROCESS)]
+    systems.append(System("fastapi", "FastAPI", "", "", down))
+    plan = Plan(rounds=2, seconds=0.1, warm_up_s=0.02, callers=1, load=0.8, arrivals=5, seed=3)
+    lines = asyncio.run(measure(systems, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[arg-type, list-item]
+    result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
+    fill(result, lines, {"litserve": "not installed"}, plan)
+    assert result.figures["skipped"] == {"litserve": "not installed", "fastapi": "FastAPI did not come up: no port"}
+    assert "FastAPI did not come up: no port" in result.broken
+    assert [target.name for target in result.targets] == ["throughput at saturation over in-process loop"]
 
 
 @pytest.mark.parametrize(
