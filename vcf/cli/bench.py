@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 KINDS: dict[str, tuple[str, str]] = {
     "latency": ("benchmarks.latency", "latency against rate: open loop, Poisson arrivals, to the knee"),
     "loadgen": ("benchmarks.loadgen", "LoadGen scenarios: SingleStream, Server, Offline, and its accuracy mode"),
+    "locust": ("benchmarks.locust_run", "a hospital's day, night, accident or a ramp, by locust"),
     "waterfall": ("benchmarks.waterfall", "where every millisecond of one study goes, from DICOM files to report"),
+    "capacity": (
+        "benchmarks.capacity",
+        "studies an hour and a latency in, servers and cost out, from a measured curve",
+    ),
     "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
     "floor": (
         "benchmarks.floor",
