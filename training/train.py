@@ -13,7 +13,9 @@ from preprocess.aggregate import study_scores
 from training import canal_images, dataset, detector, member, store
 from training.checkpoint import Checkpoint, as_json, differences, digest, settings_of
 from training.data.canal import load_canal_slices
+from training.data.splits import Part
 from training.metrics import operating_point, rates, roc_auc
+from training.own_data import OwnData
 from training.presets import Preset
 from training.real_studies import load_warped
 from training.studies import Studies
@@ -21,6 +23,8 @@ from vcf.contract import MEMBERS, encoder_name, head_name
 from vcf.fetch import cache_folder
 
 OPERATING_SPECIFICITY = 0.95
+SYNTHETIC, OWN = "synthetic", "own data, tuning part"
+"""What figures in the manifest are of."""
 CHECKPOINTS, LOGS = "checkpoints", "logs"
 """Folders beside the weights: where a killed training goes on from, and its curves for TensorBoard."""
 
@@ -52,6 +56,15 @@ class Training:
     fresh: bool = False
     """Forget checkpoints and weights of an earlier training of the same settings."""
     progress: Progress = _silent
+    own: OwnData | None = None
+    """Annotated data to learn from; None for phantoms and deformed CTs alone."""
+    with_synthetic: bool = False
+    """Learn from phantoms and deformed CTs beside own data. Tuning is on own data alone, if there is any."""
+
+    @property
+    def figures_of(self) -> str:
+        """What the tuning figures are of."""
+        return OWN if self.own and not self.own.synthetic else SYNTHETIC
 
     @property
     def studies_cache(self) -> Path:
@@ -68,7 +81,8 @@ class Training:
         phantoms = canal_images.phantom_images(
             preset.phantoms, preset.slices_per_phantom, done=self._stage("phantom slices")
         )
-        sources = [*real, phantoms]
+        own = self.own.detector_learns("train", done=self._stage("own slices")) if self.own else []
+        sources = [*real, phantoms, *own]
         kept = self._checkpoint(store.DETECTOR_NAME, settings_of(preset, self.seed, digest(*sources)))
         entry: dict[str, Any] = store.read_manifest(self.out).get("detector", {})
         if self._finished(entry, kept, [store.DETECTOR_NAME]):
@@ -87,12 +101,16 @@ class Training:
             "real_slices": sum(map(len, real)),
             "real_scans": sorted({str(name) for s in real for name in s.group}),
             "figures": {
-                "synthetic": detector.evaluate(trained, held_out),
+                SYNTHETIC: detector.evaluate(trained, held_out),
                 "real slices, also trained on": detector.evaluate(trained, detector.CanalImages.joined(real))
                 if real
                 else None,
             },
         }
+        if self.own:
+            entry |= {"own_data": self.own.describe(), "own_slices": sum(map(len, own))}
+            if tuning := self.own.detector_learns("tune", done=self._stage("own slices, tuning")):
+                entry["figures"][OWN] = detector.evaluate(trained, detector.CanalImages.joined(tuning))
         store.update_manifest(self.out, detector=entry)
         kept.remove()
         return entry
@@ -120,6 +138,8 @@ class Training:
     def load_studies(self) -> tuple[Studies, Studies]:
         """Training and tuning studies."""
         preset = self.preset.member
+        if self.own and not self.with_synthetic:
+            return self._own_studies("train"), self.load_tuning()
         training = dataset.load(
             dataset.training_set(preset.phantoms, preset.views),
             self.studies_cache,
@@ -133,10 +153,23 @@ class Training:
             packages=self.cache,
             done=self._stage("deformed CTs"),
         )
-        return Studies.joined([training, warped] if warped else [training]), self.load_tuning()
+        parts = [training, *([warped] if warped else []), *([self._own_studies("train")] if self.own else [])]
+        return Studies.joined(parts), self.load_tuning()
+
+    def _own_studies(self, part: Part) -> Studies:
+        assert self.own is not None
+        return self.own.members_learn(
+            part,
+            self.preset.member.views,
+            self.studies_cache,
+            weights=self.out,
+            done=self._stage(f"own studies, {part}"),
+        )
 
     def load_tuning(self) -> Studies:
         """Tuning studies."""
+        if self.own:
+            return self._own_studies("tune")
         wanted = dataset.tuning_set(self.preset.member.tuning_phantoms)
         return dataset.load(wanted, self.studies_cache, done=self._stage("tuning phantoms"))
 
@@ -168,9 +201,11 @@ class Training:
             "studies": len(training),
             "patches": len(training.patches),
             "best_step": trained.step,
-            "figures": {"synthetic": {"tuning_auc": trained.tuning_auc}},
+            "figures": {self.figures_of: {"tuning_auc": trained.tuning_auc}},
             "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
         }
+        if self.own:
+            entry["own_data"] = self.own.describe()
         if self.start:
             before = store.read_manifest(self.start).get("members", {}).get(name, {})
             entry["started_from"] = {
@@ -186,7 +221,11 @@ class Training:
         scores, _ = ensemble_scores(self.out, tuning)
         point = operating_point(tuning.study_label, scores, specificity=OPERATING_SPECIFICITY)
         point["tuning_auc"] = roc_auc(tuning.study_label, scores)
-        point["data"] = "synthetic: phantoms of the training ranges with seeds of their own"
+        point["data"] = (
+            "synthetic: phantoms of the training ranges with seeds of their own"
+            if self.figures_of == SYNTHETIC
+            else self.figures_of
+        )
         store.update_manifest(self.out, operating_point=point)
         return point
 

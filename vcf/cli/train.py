@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vcf.contract import MEMBERS
 
 if TYPE_CHECKING:
+    from training.own_data import OwnData
     from training.train import Progress
 
 WHAT = ("detector", "members", "threshold", "all")
@@ -21,7 +22,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train the networks",
-        description="Train the detector and the members, and fix the threshold. All fractures are synthetic.",
+        description="Train the detector and the members, and fix the threshold. Without --data all fractures are "
+        "synthetic.",
         epilog="Afterwards `vcf export onnx --weights DIR` writes what the server loads.",
     )
     parser.add_argument("what", choices=WHAT, help="all is the first three, in this order")
@@ -38,10 +40,26 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--data",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="annotated CTs to learn from, see docs/training.md: a folder in a layout of VerSe, a CSV beside DICOM or "
+        "NIfTI, or phantoms of `vcf phantom`; may be given more than once. 80 %% of the patients train, 10 %% tune",
+    )
+    parser.add_argument("--format", choices=("verse", "csv", "phantom"), help="of --data (default: found out)")
+    parser.add_argument("--grades", type=Path, metavar="FILE", help="VerSe's table of grades, if not in its folder")
+    parser.add_argument(
+        "--leave-out-broken",
+        action="store_true",
+        help="go on without studies whose annotation does not fit; otherwise they are listed and nothing is trained",
+    )
+    parser.add_argument("--with-synthetic", action="store_true", help="phantoms and deformed CTs beside --data")
+    parser.add_argument(
+        "--canals",
         type=Path,
         default=os.environ.get("VCF_SHARED_DATA"),
         metavar="DIR",
-        help="folder of real CTs with annotated canals (default: $VCF_SHARED_DATA, else public packages alone)",
+        help="folder of real CTs whose canals this project annotated (default: $VCF_SHARED_DATA, else public packages)",
     )
     parser.add_argument(
         "--fresh",
@@ -57,35 +75,54 @@ def run(args: argparse.Namespace) -> int:
     """Train, save, print what was reached."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.presets import PRESETS
-    from training.train import Training
+    from training.train import SYNTHETIC, Training
 
     with bars() as progress:
         training = Training(
             PRESETS[args.preset],
             args.out,
             args.seed,
-            args.data,
+            args.canals,
             start=args.start,
             fresh=args.fresh,
             progress=progress,
+            own=_own_data(args, progress),
+            with_synthetic=args.with_synthetic,
         )
         if args.what in ("detector", "all"):
-            print_figures("detector", training.train_detector()["figures"]["synthetic"])
+            print_figures("detector", training.train_detector()["figures"])
         if args.what in ("members", "all"):
             studies, tuning = training.load_studies()
             for name in args.member or MEMBERS:
-                print_figures(f"member {name}", training.train_member(name, studies, tuning)["figures"]["synthetic"])
+                print_figures(f"member {name}", training.train_member(name, studies, tuning)["figures"])
         if args.what in ("threshold", "all"):
-            print_figures("ensemble, tuning", training.fix_operating_point())
+            print_figures("ensemble, tuning", {training.figures_of: training.fix_operating_point()})
         if args.test:
-            print_figures("ensemble, held-out", training.test(args.test))
+            print_figures("ensemble, held-out", {SYNTHETIC: training.test(args.test)})
     return 0
 
 
-def print_figures(title: str, figures: dict[str, Any]) -> None:
-    """One line of figures; they are synthetic, and the line says so."""
-    shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if isinstance(value, int | float))
-    print(f"{title} (synthetic): {shown}")
+def _own_data(args: argparse.Namespace, progress: "Progress") -> "OwnData | None":
+    """The data of --data under the split that is kept beside the weights."""
+    if not args.data:
+        return None
+    from training.data.datasets import Options
+    from training.own_data import OwnData, with_split
+
+    options = Options(args.format, args.grades, seed=args.seed, leave_out_broken=args.leave_out_broken)
+    return OwnData.open(
+        args.data, with_split(options, args.out), done=lambda done, total: progress("own data, checks", done, total)
+    )
+
+
+def print_figures(title: str, figures: dict[str, dict[str, Any] | None]) -> None:
+    """A line of figures for each set that they are of, which the line names."""
+    for data, own in figures.items():
+        shown = ", ".join(
+            f"{name} {value:.3g}" for name, value in (own or {}).items() if isinstance(value, int | float)
+        )
+        if shown:
+            print(f"{title} ({data}): {shown}")
 
 
 @contextmanager
