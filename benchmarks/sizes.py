@@ -66,10 +66,10 @@ class Cost:
             for one in self.answers
         )
 
-    def answered(self, wire: str, findings: "Findings") -> None:
+    def answered(self, findings: "Findings") -> None:
         """Note what an answer says."""
         self.patches = len(findings.patches)
-        self.sent_bytes = findings.bytes_sent + (self.volume_bytes if wire == "shm" else 0)
+        self.sent_bytes = findings.bytes_sent
         self.answers.append([patch.score for patch in findings.patches])
 
 
@@ -91,6 +91,8 @@ def run(args: argparse.Namespace) -> Result:
     for number, study in enumerate(studies):
         for wire in WIRES:
             _weigh(study, wire, costs[wire][number])
+    for in_messages, shared in zip(costs["crop"], costs["shm"], strict=True):
+        shared.sent_bytes = in_messages.sent_bytes  # the same voxels, named in a message rather than sent in it
     _account(result, costs)
     all_costs = [(wire, cost) for wire, of_wire in costs.items() for cost in of_wire]
     result.broken += watch.broken + [
@@ -131,7 +133,7 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
                     took_ms = (time.perf_counter() - started) * 1e3
                     core_s = time.process_time() + cpu_s(os.getpid()) - core_s
                     cost = costs[wire][number]
-                    cost.answered(wire, findings)
+                    cost.answered(findings)
                     if counted:
                         cost.times_ms.append(took_ms)
                         cost.core_s.append(core_s)
@@ -152,7 +154,7 @@ def _weigh(study: "Study", wire: str, cost: Cost) -> None:
         server_only = Meter(server_processes(os.getpid()), f"vcf-{os.getpid()}-")
         with Meter({CLIENT: os.getpid()}) as client_only, server_only:
             for waiting in [pool.submit(client.analyze, study) for _ in range(2 * AT_ONCE)]:
-                cost.answered(wire, waiting.result())
+                cost.answered(waiting.result())
     cost.server_growth_bytes = server_only.growth_bytes / AT_ONCE
     cost.peak_growth_bytes = {
         name: (peak - meter.before_bytes.get(name, 0)) / AT_ONCE

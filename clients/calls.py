@@ -8,12 +8,14 @@ thread.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import grpc
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 Options = Sequence[tuple[str, Any]]
@@ -37,6 +39,11 @@ class Calls(Protocol):
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes long without holding up others."""
+
+    async def meanwhile(
+        self, waiting: Coroutine[Any, Any, R], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, T]:
+        """Wait, and run beside it what takes long; both results. Errors of the waiting come first."""
 
     async def close(self, channel: Any) -> None:
         """Close a channel; calls in flight end with an error."""
@@ -62,6 +69,13 @@ class Blocking:
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
+
+    async def meanwhile(
+        self, waiting: Coroutine[Any, Any, R], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, T]:
+        with ThreadPoolExecutor(1) as beside:
+            work = beside.submit(lambda: finish(self.work(function, *args, **kwargs)))
+            return await waiting, work.result()
 
     async def close(self, channel: Any) -> None:
         channel.close()
@@ -96,6 +110,15 @@ class Asynchronous:
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def meanwhile(
+        self, waiting: Coroutine[Any, Any, R], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, T]:
+        work = asyncio.create_task(self.work(function, *args, **kwargs))
+        try:
+            return await waiting, await work
+        finally:
+            work.cancel()
 
     async def close(self, channel: Any) -> None:
         await channel.close(grace=None)

@@ -2,7 +2,8 @@
 """The ways a study takes to the server: the same findings, at different cost on the wire.
 
 ``shm``
-    The volume in memory that client and server share; only its name is sent.
+    As ``crop``, with the voxels in memory that client and server share: only their name is sent. The whole volume so,
+    to servers that do not take the crop.
 ``crop``
     First the detector's images, then the voxels about the spine that the server found on them.
 ``volume``
@@ -13,11 +14,13 @@
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clients.calls import Calls
 from clients.endpoint import Endpoint
@@ -149,7 +152,7 @@ async def by_volume(route: Route, volume: Volume) -> Exchange:
 
 
 async def by_shm(route: Route, volume: Volume) -> Exchange:
-    """The volume in shared memory.
+    """As `by_crop` with the crop in shared memory; the whole volume there, if the server does not take the crop.
 
     Raises
     ------
@@ -157,28 +160,22 @@ async def by_shm(route: Route, volume: Volume) -> Exchange:
         If server and client share none.
     """
     server = await route.stay_here()
-    try:
-        region = await route.calls.work(Region, volume.hu)
-    except OSError:
-        raise NotHere from None
-    try:
-        if not await route.register(region):
-            raise NotHere
-    finally:
-        region.forget_name()  # the server has mapped it, or never will
-    content = InRegion(volume.hu.shape, region.name, region.nbytes)
-    try:
+    if await route.has(VCF_CROP):
+        return await _scout_then_crop(route, volume, server)
+    async with _shared(route, server, volume.hu) as content:
         await route.ask(VCF, [(contract.VOLUME, content), _spacing(volume)])
-    finally:
-        await server.unregister(region.name)
     return route.done(SHM, VCF)
 
 
 async def by_crop(route: Route, volume: Volume) -> Exchange:
-    """Detector images first, then the crop about the centre line that they gave.
+    """Detector images first, then the crop about the centre line that they gave."""
+    return await _scout_then_crop(route, volume)
 
-    The crop holds what the patches need. The picture reaches further; it is made here, where the volume is, by the
-    arithmetic that the server would use.
+
+async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint | None = None) -> Exchange:
+    """The crop holds what the patches need. The picture reaches further; it is made here, where the volume is, by the
+    arithmetic that the server would use, and while the server works. The crop goes in a message, or to the server
+    that shares memory through that.
     """
     shape = volume.hu.shape
     # As the server will see it: with another rounding the crop could lack a column.
@@ -192,20 +189,48 @@ async def by_crop(route: Route, volume: Volume) -> Exchange:
     line_mm = scouted.tensor(contract.CENTRE_LINE_MM)
     line = centre_line.received(line_mm, shape, spacing)
     window = spine.window(shape, spacing, line)
-    part = await route.calls.work(crop.cut, volume.hu, window)
-    await route.ask(
-        VCF_CROP,
-        [
-            (contract.CROP, part.hu),
-            (contract.CROP_ORIGIN, np.array(part.origin, np.int32)),
-            (contract.CENTRE_LINE_MM, line_mm),
-            *about,
-        ],
-    )
-    view = await route.calls.work(sagittal.midsagittal, volume.hu, spacing, line)
-    exchange = route.done(CROP, VCF_CROP)
+
+    async def send(voxels: Content) -> None:
+        origin = np.array((window.y.start, window.x.start), np.int32)
+        about_crop = [(contract.CROP_ORIGIN, origin), (contract.CENTRE_LINE_MM, line_mm), *about]
+        await route.ask(VCF_CROP, [(contract.CROP, voxels), *about_crop])
+
+    async def send_crop() -> None:
+        if shares_memory is None:
+            await send((await route.calls.work(crop.cut, volume.hu, window)).hu)
+            return
+        # Straight from the volume, without a copy in between.
+        async with _shared(route, shares_memory, volume.hu[:, window.y, window.x]) as voxels:
+            await send(voxels)
+
+    _, view = await route.calls.meanwhile(send_crop(), sagittal.midsagittal, volume.hu, spacing, line)
+    exchange = route.done(CROP if shares_memory is None else SHM, VCF_CROP)
     picture: Arrays = {contract.MIDSAGITTAL.name: view.hu, contract.MIDSAGITTAL_MM.name: view.place_mm}
     return replace(exchange, tensors={**exchange.tensors, **picture})
+
+
+@asynccontextmanager
+async def _shared(route: Route, server: Endpoint, voxels: NDArray[np.int16]) -> AsyncIterator[InRegion]:
+    """Voxels in shared memory that the server has mapped, while the block runs.
+
+    Raises
+    ------
+    NotHere
+        If server and client share none.
+    """
+    try:
+        region = await route.calls.work(Region, voxels)
+    except OSError:
+        raise NotHere from None
+    try:
+        if not await route.register(region):
+            raise NotHere
+    finally:
+        region.forget_name()  # the server has mapped it, or never will
+    try:
+        yield InRegion(voxels.shape, region.name, region.nbytes)
+    finally:
+        await server.unregister(region.name)
 
 
 async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:

@@ -22,6 +22,7 @@ from clients.faults import Fault
 from clients.reader import read_study
 from clients.region import FOLDER
 from clients.wire import prepare
+from preprocess import slices
 from preprocess.geometry import Volume
 from tests.clients.ct_series import CtSeries
 from vcf import contract
@@ -89,7 +90,9 @@ def test_every_wire_gives_the_same_findings(triton_server: TritonServer, folder:
 def test_bytes_sent_tell_the_wires_apart(triton_server: TritonServer, folder: Path, study: Study) -> None:
     sent = {wire: by(triton_server, wire, study).bytes_sent for wire in ("shm", "crop", "volume")}
     whole = study.volume.hu.nbytes
-    assert sent["shm"] < 1000
+    images = 262_144 * len(slices.pick(len(study.volume.hu), study.volume.spacing_mm[0]))
+    assert images < sent["shm"] < images + 10_000  # the centre line and names, no voxel
+    assert sent["shm"] < sent["crop"]
     assert whole < sent["volume"] < whole + 1000
     assert sent["crop"] < whole + 20 * 262_144  # a small series: its detector images outweigh it
     files = sum(path.stat().st_size for path in folder.iterdir())
@@ -99,7 +102,7 @@ def test_bytes_sent_tell_the_wires_apart(triton_server: TritonServer, folder: Pa
 def test_stages_of_each_wire_are_its_own(triton_server: TritonServer, folder: Path, study: Study) -> None:
     for wire, own, stages in (
         ("volume", (), contract.STAGES[1:]),
-        ("shm", (), contract.STAGES[1:]),
+        ("shm", ("scout",), contract.STAGES[-3:]),
         ("crop", ("scout",), contract.STAGES[-3:]),
         ("dicom", (), contract.STAGES),
     ):
@@ -174,13 +177,27 @@ def test_server_that_shares_no_memory_gets_the_volume(
 def test_error_on_the_way_leaves_no_region(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
+    def fail(door: str, *args: Any, **kwargs: Any) -> bytes:
+        if door == contract.VCF_SCOUT.name:
+            return prepare(door, *args, **kwargs)
+        assert registered(triton_server) == 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr(routes, "prepare", fail)
-    with pytest.raises(KeyboardInterrupt):
+    for has in (Endpoint.has, only_the_whole_volume):
+        monkeypatch.setattr(Endpoint, "has", has)
+        with pytest.raises(KeyboardInterrupt):
+            by(triton_server, "shm", study)
+        assert regions() == [] and registered(triton_server) == 0
+
+
+def test_no_shared_memory_for_the_crop_is_told(
+    triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("clients.region.FOLDER", tmp_path)
+    with pytest.raises(ServerUnavailable, match="share no memory"):
         by(triton_server, "shm", study)
-    assert regions() == [] and registered(triton_server) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_server_that_dies_leaves_no_region(tiny_repository: Path, study: Study) -> None:
@@ -188,6 +205,8 @@ def test_server_that_dies_leaves_no_region(tiny_repository: Path, study: Study) 
         original = Endpoint.infer
 
         async def kill_and_send(self: Endpoint, request: bytes, timeout_s: float) -> Any:
+            if b"shared_memory_region" not in request:
+                return await original(self, request, timeout_s)
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
                     words = (folder / "cmdline").read_text().split("\0")
@@ -215,6 +234,7 @@ def test_study_whose_time_is_over_runs_no_further_step(
         return prepare(*args, **options | {"budget_s": 1e-6})
 
     monkeypatch.setattr(routes, "prepare", hardly_any_budget)
+    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)  # the crop's first step is one of those counted
     with pytest.raises(DeadlineExceeded, match=r"within 120 s"):
         by(triton_server, wire, study)
     assert {model: runs(triton_server, model) for model in before} == before
