@@ -182,7 +182,7 @@ def _latencies(lines: Mapping[str, Line], plan: Plan) -> Section:
         calls = sum(len(turn.calls) for turn in line.turns)
         rows.append([line.system.title, calls, *map(str, found), ", ".join(f"{ms:.0f}" for ms in line.p99s_ms)])
     _systems_axis(axes, served)
-    axes.set(xlabel="latency, ms: p50 |, p90 ◆, p99 ●", xscale="log")
+    axes.set(xlabel="latency, ms: p50 |, p90 ◆, p99 ●", xlim=(0, None))
     return Section(
         f"Latency at {plan.load:.0%} of each one's own maximum",
         "Poisson arrivals; from the scheduled time of a study to its findings, with intervals of 95 %; a ? is an end "

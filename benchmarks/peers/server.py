@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,7 +114,8 @@ class PeerServer:
         self.port = 0
         self.startup_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix=f"vcf-{peer.name}-")
+        self._family: set[psutil.Process] = set()
+        self._folder = tempfile.TemporaryDirectory(prefix=f"vcf-{peer.name}-", ignore_cleanup_errors=True)
 
     @property
     def pid(self) -> int:
@@ -136,6 +138,7 @@ class PeerServer:
             )
         try:
             while not self._ready():
+                self._follow()
                 if self._process.poll() is not None or time.monotonic() - started > READY_TIMEOUT_S:
                     raise SetupError(f"{self.peer.title} did not come up: {self.last_words()}")
                 time.sleep(POLL_S)
@@ -153,21 +156,25 @@ class PeerServer:
     def stop(self) -> None:
         """End it in order; what is left of its processes after that is killed, each by its id."""
         if self._process is not None:
-            family = [psutil.Process(self._process.pid)] if psutil.pid_exists(self._process.pid) else []
-            for process in tuple(family):
-                family += process.children(recursive=True)
+            self._follow()
             self._process.terminate()
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            _, left = psutil.wait_procs(family, timeout=2)
+            _, left = psutil.wait_procs(list(self._family), timeout=2)
             for process in left:
                 process.kill()
             psutil.wait_procs(left, timeout=STOP_TIMEOUT_S)
             self._process = None
         self._folder.cleanup()
+
+    def _follow(self) -> None:
+        """Note the descendants: when the process above them ends by itself, nothing leads to them any more."""
+        assert self._process is not None
+        with suppress(psutil.NoSuchProcess):
+            self._family |= set(psutil.Process(self._process.pid).children(recursive=True))
 
     def last_words(self) -> str:
         """End of the log."""
@@ -191,6 +198,9 @@ class PeerServer:
             # Neither writes into the user's home: models and settings of the one, the access token of the other.
             "BENTOML_HOME": f"{self._folder.name}/bentoml",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            # Ray gives up sooner than we do, on machines that are slow to start it.
+            "RAY_DASHBOARD_STARTUP_TIMEOUT_S": str(int(READY_TIMEOUT_S)),
+            "RAY_raylet_start_wait_time_s": str(int(READY_TIMEOUT_S)),
         }
 
     def _ready(self) -> bool:

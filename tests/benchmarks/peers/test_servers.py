@@ -82,6 +82,18 @@ def test_a_peer_that_ignores_the_signal_is_killed_with_its_children(
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
 
 
+def test_what_a_peer_leaves_behind_when_it_dies_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import subprocess, sys, time;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
+        "print('child', child.pid, flush=True); time.sleep(3); sys.exit(1)"
+    )
+    mortal = Peer("mortal", "Mortal", "os", lambda port: ["-c", program], "/", form=False)
+    with pytest.raises(SetupError, match=r"child \d+") as error, PeerServer(mortal, tmp_path):
+        pass
+    assert not psutil.pid_exists(int(str(error.value).split()[-1]))
+
+
 def test_nothing_reports_its_use(tmp_path: Path) -> None:
     environment = PeerServer(PEERS["ray_serve"], tmp_path)._environment()
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
