@@ -1,11 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often the voxels cross a process border, by the wiring: a number that may only fall."""
+"""How often the voxels cross a process border, and how many bytes a study has copied: numbers that may only fall."""
 
 import pytest
 
+from benchmarks.copy_budget import DOORS, StudySize, Who, budget, total
+from clients.routes import WIRES
 from vcf.contract import CROP, ENSEMBLES, MODELS, VCF, VCF_CROP, VCF_DICOM, VCF_SCOUT, VOLUME
 
-BUDGET = {VCF.name: 2, VCF_SCOUT.name: 0, VCF_CROP.name: 1, VCF_DICOM.name: 2}
+HOPS = {VCF.name: 2, VCF_SCOUT.name: 0, VCF_CROP.name: 1, VCF_DICOM.name: 2}
+
+STUDY = StudySize(
+    volume=(300, 512, 512),
+    crop=(300, 96, 64),
+    slice_images=12,
+    patches=7,
+    picture=(260, 250),
+    dicom_bytes=300 * (512 * 512 * 2 + 2000),
+    dicom_files=300,
+)
+BUDGET_MB = {
+    "shm": (10.0, 6.4, 18.6, 15.4),
+    "crop": (17.4, 13.7, 22.3, 15.4),
+    "volume": (314.6, 314.6, 636.7, 329.5),
+    "dicom": (315.8, 473.7, 795.2, 803.1),
+}
+"""Of ``STUDY``, by client, kernel, server and stubs."""
 
 
 @pytest.mark.parametrize("door", ENSEMBLES, ids=lambda d: d.name)
@@ -18,4 +37,17 @@ def test_hops_of_the_voxels(door):
         for outside in (*step.inputs.values(), *step.outputs.values())
         if outside in (VOLUME.name, CROP.name)
     ]
-    assert len(hops) == BUDGET[door.name], hops
+    assert len(hops) == HOPS[door.name], hops
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_bytes_copied_stay_within_the_budget(wire):
+    copies = budget(wire, STUDY)
+    found = {who: total(copies, who) / 1e6 for who in Who}
+    for who, allowed in zip(Who, BUDGET_MB[wire], strict=True):
+        assert found[who] <= allowed, f"{who} copies {found[who]:.2f} MB, the budget is {allowed} MB"
+        assert found[who] > 0.95 * allowed, f"{who} copies {found[who]:.2f} MB: lower the budget of {allowed} MB"
+
+
+def test_every_wire_has_a_budget():
+    assert set(BUDGET_MB) == set(DOORS) == set(WIRES)

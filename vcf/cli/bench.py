@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "loadgen": ("benchmarks.loadgen", "LoadGen scenarios: SingleStream, Server, Offline, and its accuracy mode"),
     "locust": ("benchmarks.locust_run", "a hospital's day, night, accident or a ramp, by locust"),
     "waterfall": ("benchmarks.waterfall", "where every millisecond of one study goes, from DICOM files to report"),
+    "copies": ("benchmarks.copies", "bytes copied for one study at every hop: the budget, and counted"),
     "capacity": (
         "benchmarks.capacity",
         "studies an hour and a latency in, servers and cost out, from a measured curve",
