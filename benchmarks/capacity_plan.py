@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.profiles import PROFILES
 from benchmarks.queueing import wait_quantile_s
 from vcf.errors import SetupError
 
@@ -24,12 +25,8 @@ AUTOSCALER_TOLERANCE = 0.1
 """Kubernetes' autoscaler leaves a ratio of metric to target within this of 1 alone."""
 LEAST_PODS = 2
 """As in deploy/kubernetes: one pod is none while it is replaced."""
-DAY = (
-    *(0.30, 0.25, 0.22, 0.20, 0.22, 0.30, 0.50, 0.80),
-    *(1.40, 1.85, 2.00, 1.95, 1.60, 1.75, 1.90, 1.80),
-    *(1.55, 1.25, 1.00, 0.85, 0.75, 0.65, 0.50, 0.41),
-)
-"""Studies of each hour from midnight over the mean hour: an assumption, of a hospital with an emergency department."""
+DAY = tuple(PROFILES["day"].share(hour + 0.5) for hour in range(24))
+"""Weights of the hours from midnight: the day of `vcf bench locust`."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@ import os
 
 import pytest
 
-from benchmarks.preparation import Shape, measure
 from benchmarks.timing import one_core, paired_ms, summary
 
 
@@ -24,12 +23,3 @@ def test_one_core_is_given_back():
 
 def test_summary_is_minimum_median_maximum():
     assert summary([3.0, 1.0, 10.0]) == {"min_ms": 1.0, "median_ms": 3.0, "max_ms": 10.0}
-
-
-def test_the_report_holds_both_ways_and_their_ratios():
-    figures = measure(Shape(slices=60, pixels=64, spacing_z_mm=2.5, pixel_mm=2.0), runs=2)
-    assert figures["volume"] == [60, 64, 64]
-    assert figures["machine"]["cores_used"] == 1
-    for way in ("ours", "scipy", "scipy_float32"):
-        assert 0 < figures[way]["min_ms"] <= figures[way]["median_ms"]
-    assert figures["times_faster_than_scipy"]["min"] <= figures["times_faster_than_scipy"]["max"]
