@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "benchmarks.capacity",
         "studies an hour and a latency in, servers and cost out, from a measured curve",
     ),
+    "preprocess": ("benchmarks.preprocess", "volume and centre line to patches on one core, against other libraries"),
     "sweep": ("benchmarks.sweep", "settings that suit this machine, written as a form for `vcf serve --config`"),
     "floor": (
         "benchmarks.floor",
@@ -37,8 +38,6 @@ KINDS: dict[str, tuple[str, str]] = {
 EXIT_INVALID = 4
 """The run broke a validity rule: its figures are written, and mean nothing."""
 
-BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
 
 def add_parser(subparsers: Any) -> None:
     """Register the subcommand and its own."""
@@ -50,11 +49,6 @@ def add_parser(subparsers: Any) -> None:
     stages.add_argument("--runs", type=int, default=10, help="counted calls, default %(default)s")
     _serving(stages)
     stages.set_defaults(run=run_stages)
-
-    preparation = kinds.add_parser("preparation", help="volume and centre line to patches, against SciPy, on one core")
-    preparation.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
-    preparation.add_argument("--runs", type=int, default=5, help="counted rounds, default %(default)s")
-    preparation.set_defaults(run=run_preparation)
 
     deadline = kinds.add_parser("deadline", help="a deadline of half the usual time, on a server of its own")
     deadline.add_argument("--runs", type=int, default=5, help="calls with the deadline, default %(default)s")
@@ -85,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
         )
         kind.set_defaults(run=partial(run_kind, module))
 
-    for kind in (stages, preparation, canal, wires, read):
+    for kind in (stages, canal, wires, read):
         kind.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
 
@@ -118,24 +112,6 @@ def run_stages(args: argparse.Namespace) -> int:
     print(f"{'stage':<24}{'min':>10}{'median':>10}{'max':>10}  ms")
     for stage, ms in figures["stages"].items():
         print(f"{stage:<24}{ms['min_ms']:>10.1f}{ms['median_ms']:>10.1f}{ms['max_ms']:>10.1f}")
-    return _write(figures, args.json)
-
-
-def run_preparation(args: argparse.Namespace) -> int:
-    """Print both times and their ratio."""
-    import os
-
-    # Before NumPy loads its BLAS: one thread, for SciPy's FFT has one.
-    for variable in BLAS_THREADS:
-        os.environ[variable] = "1"
-    from benchmarks.preparation import Shape, measure
-
-    figures = measure(Shape(slices=args.slices), args.runs)
-    for way in ("ours", "scipy", "scipy_float32"):
-        print(f"{way:<16}{figures[way]['median_ms']:>10.1f} ms")
-    for peer in ("scipy", "scipy_float32"):
-        ratio = figures[f"times_faster_than_{peer}"]
-        print(f"{ratio['median']:.0f} times faster than {peer} ({ratio['min']:.0f} to {ratio['max']:.0f})")
     return _write(figures, args.json)
 
 
