@@ -229,7 +229,7 @@ def _boxes(times: Mapping[str, list[float]]) -> str:
 
     figure = Figure(figsize=(7, 2.2))
     axes = figure.subplots()
-    axes.boxplot(list(times.values()), vert=False, widths=0.6, showfliers=True)
+    axes.boxplot(list(times.values()), orientation="horizontal", widths=0.6, showfliers=True)
     axes.set_yticks(range(1, len(times) + 1), list(times))
     middle = statistics.median(times[IN_PROCESS])
     for row, way in enumerate(times, 1):

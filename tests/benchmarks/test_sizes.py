@@ -2,6 +2,8 @@
 import numpy as np
 import pytest
 
+from benchmarks import sizes
+from benchmarks.result import Result
 from benchmarks.sizes import SIZES, Cost, exponent
 
 
@@ -25,3 +27,33 @@ def test_an_answer_that_differs_from_the_first_is_a_mistake() -> None:
     cost = Cost(40, 5.0, 1)
     cost.answers = [[0.1, 0.2], [0.1, 0.20001], [0.1, 0.3], [0.1]]
     assert cost.mistaken == 2
+
+
+def test_exponents_and_memory_stand_in_the_targets_and_on_the_page(tmp_path) -> None:
+    """Time in proportion to the slices, memory to their square, up to three times what was sent."""
+    costs = [
+        Cost(
+            slices,
+            spacing_mm,
+            slices * 1000,
+            times_ms=[slices * 1.0] * 9,
+            core_s=[slices / 500] * 9,
+            patches=max(2, round(slices * spacing_mm / 48)),
+            sent_bytes=slices * 1_000_000,
+            server_growth_bytes=3e6 * slices**2 / 700,
+            peak_growth_bytes={"client": 2e6 * slices, "tritonserver": 1e6 * slices, "centre_line": 0},
+        )
+        for slices, spacing_mm in SIZES
+    ]
+    result = Result("sizes", {})
+    sizes._account(result, {"crop": costs})
+    result.sections = [sizes._section("crop", costs, result)]
+    values = {target.name: (round(target.value, 6), target.met) for target in result.targets}
+    assert values == {
+        "exponent of latency by slices, crop": (1.0, True),
+        "exponent of core-seconds by slices, crop": (1.0, True),
+        "exponent of server memory by slices, crop": (2.0, False),
+        "server memory a study in flight over bytes sent, crop": (3.0, False),
+    }
+    page = result.write(tmp_path / "sizes.json").with_suffix(".html").read_text()
+    assert "<svg" in page and "tritonserver" in page and "centre_line" not in page

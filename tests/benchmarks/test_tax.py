@@ -4,7 +4,10 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.tax import SCORE_WITHIN, Check
+from benchmarks import tax
+from benchmarks.closed_loop import Loop
+from benchmarks.result import Result
+from benchmarks.tax import IN_PROCESS, SCORE_WITHIN, Check
 from benchmarks.timing import ratio_interval, window_medians
 
 
@@ -31,3 +34,24 @@ def test_interval_of_a_ratio_holds_the_true_one() -> None:
     assert low < 1.2 < high and high - low < 0.1
     low, high = ratio_interval(list(1.2 * under), list(under))
     assert low == pytest.approx(1.2) and high == pytest.approx(1.2)
+
+
+def test_ratios_stand_in_the_targets_and_on_the_page(tmp_path) -> None:
+    result = Result("tax", {"slices": 300})
+    times = {IN_PROCESS: [200.0] * 9, "crop": [220.0] * 9, "shm": [230.0] * 9}
+    loops = {way: [Loop(2, 1.0, [0.5, 1.0], [500.0] * 2)] * 3 for way in times}
+    loops["shm"] = [Loop(3, 1.0, [1.0], [1000.0])] * 3
+    for way in times:
+        tax._latency(result, way, times[way], times[IN_PROCESS])
+        tax._throughput(result, way, loops[way], loops[IN_PROCESS])
+    rates = {way: [loop.per_s for loop in rounds] for way, rounds in loops.items()}
+    result.sections = tax._sections(result, times, rates)
+    values = {target.name: (round(target.value, 6), target.met) for target in result.targets}
+    assert values == {
+        "serving tax, p50 crop over in one process": (1.1, True),
+        "serving tax, p50 shm over in one process": (1.15, False),
+        "throughput at saturation, crop over in one process": (1.0, True),
+        "throughput at saturation, shm over in one process": (0.5, False),
+    }
+    page = result.write(tmp_path / "tax.json").with_suffix(".html").read_text()
+    assert page.count("<svg") == 2 and "1.150–1.150" in page
