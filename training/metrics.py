@@ -4,8 +4,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
+
+ALTERNATIVE_SENSITIVITY = 0.9
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -31,17 +33,34 @@ def rates(labels: ArrayLike, scores: ArrayLike, threshold: float) -> tuple[float
 def operating_point(labels: ArrayLike, scores: ArrayLike, *, specificity: float = 0.95) -> dict[str, Any]:
     """The lowest threshold that reaches a specificity on tuning studies, with the rates it gives there.
 
-    The threshold lies half way between two neighbouring scores, so that no tuning study sits on it.
+    The threshold lies half way between two neighbouring scores, so that no tuning study sits on it. ``alternatives``
+    are points for other purposes, fixed on the same studies: for evaluation to report, not to serve.
     """
     y, s = np.asarray(labels, bool), np.asarray(scores, float)
-    levels = np.unique(s)
-    between = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [min(1.0, levels[-1] + 1e-3)]])
-    threshold = next(float(t) for t in between if rates(y, s, t)[1] >= specificity)
-    sensitivity, reached = rates(y, s, threshold)
-    return {
-        "threshold": threshold,
-        "rule": f"lowest threshold with specificity >= {specificity} on tuning studies",
-        "tuning_sensitivity": sensitivity,
-        "tuning_specificity": reached,
+    between = _between(s)
+    reached = [rates(y, s, t) for t in between]
+    served = next(i for i, (_, spared) in enumerate(reached) if spared >= specificity)
+    youden = int(np.argmax([sum(both) for both in reached]))
+    sensitive = max(i for i, (found, _) in enumerate(reached) if found >= ALTERNATIVE_SENSITIVITY)
+
+    def point(i: int, rule: str) -> dict[str, Any]:
+        return {
+            "threshold": between[i],
+            "rule": f"{rule} on tuning studies",
+            "tuning_sensitivity": reached[i][0],
+            "tuning_specificity": reached[i][1],
+        }
+
+    return point(served, f"lowest threshold with specificity >= {specificity}") | {
         "tuning_studies": len(y),
+        "alternatives": {
+            "youden": point(youden, "largest sum of sensitivity and specificity"),
+            "sensitive": point(sensitive, f"highest threshold with sensitivity >= {ALTERNATIVE_SENSITIVITY}"),
+        },
     }
+
+
+def _between(scores: NDArray[np.float64]) -> list[float]:
+    """Thresholds that tell all scores apart: below all, half way between neighbours, above all."""
+    levels = np.unique(scores)
+    return [0.0, *((levels[1:] + levels[:-1]) / 2).tolist(), min(1.0, float(levels[-1]) + 1e-3)]

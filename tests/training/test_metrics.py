@@ -36,3 +36,18 @@ def test_operating_point_of_a_useless_score_calls_nothing() -> None:
     point = metrics.operating_point([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5])
     assert point["threshold"] > 0.5
     assert point["tuning_specificity"] == 1
+
+
+def test_alternative_points_are_the_best_of_all_thresholds_by_their_own_rules() -> None:
+    """Against a search over the scores themselves, each a threshold."""
+    rng = np.random.default_rng(2)
+    labels = np.repeat([0, 1], 150)
+    scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.12), 0, 1)
+    others = metrics.operating_point(labels, scores)["alternatives"]
+    grid = np.append(scores, 2.0)
+    both = np.array([metrics.rates(labels, scores, float(t)) for t in grid])
+    youden = others["youden"]
+    assert youden["tuning_sensitivity"] + youden["tuning_specificity"] == pytest.approx(both.sum(1).max())
+    sensitive = others["sensitive"]
+    assert sensitive["tuning_sensitivity"] >= 0.9
+    assert sensitive["tuning_specificity"] == pytest.approx(both[both[:, 0] >= 0.9, 1].max())

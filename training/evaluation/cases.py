@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study with what is known about it, and the case that the pipeline makes of it; no network is needed for either."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.findings import Midsagittal
+from preprocess.geometry import Volume
+from training.evaluation.baseline import Heights
+from training.phantom import Vertebra
+from vcf.errors import StudyRefused
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study to be evaluated on.
+
+    fractured, grade
+        Whether it shows a fracture, and its highest Genant grade; None where that is not known.
+    vertebrae
+        Known bodies; those with a grade are the fractures that boxes should lie on.
+    centre_line_mm
+        (Nz, 2): true x, y of the canal on each slice, NaN where it is not known; None where it is known nowhere.
+    group
+        Studies of one patient, or else drawn from one, have one group: intervals by bootstrap keep them together.
+    heights
+        Heights of the vertebrae by each method of ``baseline.METHODS`` that could be used.
+    traits
+        What subgroups are made of: numbers or words.
+    refusal
+        Why there is no volume: the reader of the images already refused the study.
+    synthetic
+        The study, or its fractures, were made.
+    """
+
+    name: str
+    volume: Volume | None
+    fractured: bool | None
+    grade: int | None
+    vertebrae: tuple[Vertebra, ...] = ()
+    centre_line_mm: Array | None = None
+    group: str = ""
+    heights: Mapping[str, Heights] = field(default_factory=dict)
+    traits: Mapping[str, float | str] = field(default_factory=dict)
+    remark: str = ""
+    refusal: StudyRefused | None = None
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the gallery draws; never part of the JSON."""
+
+    midsagittal: Midsagittal
+    location: NDArray[np.float32]
+    probabilities: Array
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a study scores as it does: its highest patch.
+
+    patch
+        Index of the highest score.
+    levels
+        Known vertebrae whose centre lies in its box.
+    members
+        Each member's probability of it, mean over the flips.
+    drop
+        (n, n), rows from head to feet, columns from front to back: by how much the patch's probability falls when that
+        part of it is replaced by the patch's own mean. Negative where hiding it raises the probability.
+    slab
+        (H, W) median slab of the patch, 0 to 1 in its intensity window.
+    """
+
+    patch: int
+    levels: tuple[str, ...]
+    members: Mapping[str, float]
+    drop: Array
+    slab: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study after the pipeline: its answer, or the code of its refusal, beside the truth.
+
+    height_loss
+        Score of the height baseline by each method; None where no vertebra could be measured.
+    centre_error_mm
+        Median and 95th percentile of the distance between the found and the true centre line, and the share of the
+        line's slices within 5 mm.
+    """
+
+    name: str
+    group: str
+    fractured: bool | None
+    grade: int | None
+    fractures: tuple[Vertebra, ...]
+    traits: Mapping[str, float | str]
+    height_loss: Mapping[str, float | None]
+    remark: str = ""
+    synthetic: bool = False
+    score: float | None = None
+    patch_scores: Array = field(default_factory=lambda: np.empty(0))
+    boxes_mm: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 6), np.float32))
+    flags: tuple[str, ...] = ()
+    refused: str | None = None
+    reason: str | None = None
+    centre_error_mm: tuple[float, float, float] | None = None
+    picture: Picture | None = field(default=None, repr=False)
+    explanation: Explanation | None = field(default=None, repr=False)
+
+    @property
+    def usable(self) -> bool:
+        """Whether score and truth are both there."""
+        return self.score is not None and self.fractured is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the JSON."""
+        return {
+            "name": self.name,
+            "fractured": self.fractured,
+            "grade": self.grade,
+            "fractures": {v.level: v.grade for v in self.fractures},
+            "score": self.score,
+            "patch_scores": np.round(self.patch_scores, 4).tolist(),
+            "refused": self.refused,
+            "flags": list(self.flags),
+            "height_loss": dict(self.height_loss),
+            "centre_error_mm": self.centre_error_mm,
+            "traits": dict(self.traits),
+            **({"remark": self.remark} if self.remark else {}),
+        }
