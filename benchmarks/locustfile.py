@@ -12,6 +12,7 @@ so the studies are made once.
 
 import json
 import random
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,9 @@ import grpc.experimental.gevent
 from locust import LoadTestShape, User, events, task
 from locust.exception import StopUser
 
+# locust puts this file's folder first, where benchmarks/preprocess.py would stand for the package of that name.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [str(HERE.parent) if Path(entry).resolve() == HERE else entry for entry in sys.path]
 grpc.experimental.gevent.init_gevent()
 
 from benchmarks.profiles import PROFILES, Profile, Size  # noqa: E402
@@ -82,7 +86,7 @@ class Hospital:
     right: dict[Size, tuple[Study, Reference]]
     calls: list[dict[str, Any]]
     leaving: ClassVar[list[gevent.Greenlet]] = []
-    began = 0.0
+    began = float("inf")
 
     @classmethod
     def open(cls, options: Any, address: str) -> None:
@@ -91,7 +95,7 @@ class Hospital:
         cls.minutes, cls.capacity_per_s, cls.wire = options.minutes, options.capacity, options.wire
         cls.address = address
         cls.random.seed(options.seed)
-        cls.calls, cls.right = [], {}
+        cls.calls, cls.right, cls.began = [], {}, float("inf")
         client = Client(address, "crop" if cls.wire == "volume" else "volume")
         for size in cls.profile.mix:
             study = stretched_ct(size.slices, size.height_mm)
@@ -127,7 +131,7 @@ class HospitalShape(LoadTestShape):  # type: ignore[misc]
         Hospital.open(environment.parsed_options, environment.host or DEFAULT_ADDRESS)
 
     def tick(self) -> tuple[int, float] | None:
-        """Users wanted now."""
+        """Users wanted now; none while the hospital opens, which locust does not wait for."""
         seconds = time.perf_counter() - Hospital.began
         return None if seconds >= Hospital.minutes * 60 else (Hospital.scanners(seconds), SPAWN_PER_S)
 
@@ -193,15 +197,14 @@ class Scanner(User):  # type: ignore[misc]
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: Any, **_: Any) -> None:
-    group = parser.add_argument_group("hospital")
-    group.add_argument("--hospital", choices=list(PROFILES), default="day", help="profile of the load")
-    group.add_argument("--minutes", type=float, default=5.0, help="the profile's hours are compressed to these")
-    group.add_argument(
+    parser.add_argument("--hospital", choices=list(PROFILES), default="day", help="profile of the load")
+    parser.add_argument("--minutes", type=float, default=5.0, help="the profile's hours are compressed to these")
+    parser.add_argument(
         "--capacity", type=float, default=1.0, help="studies a second that the server sustains (vcf bench latency)"
     )
-    group.add_argument("--wire", choices=["auto", "crop", "volume", "shm"], default="auto", help="way to the server")
-    group.add_argument("--seed", type=int, default=1, help="of arrivals and studies")
-    group.add_argument("--calls", default="", include_in_web_ui=False, help="write every call to this JSON file")
+    parser.add_argument("--wire", choices=["auto", "crop", "volume", "shm"], default="auto", help="way to the server")
+    parser.add_argument("--seed", type=int, default=1, help="of arrivals and studies")
+    parser.add_argument("--calls", default="", include_in_web_ui=False, help="write every call to this JSON file")
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]

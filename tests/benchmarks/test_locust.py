@@ -49,7 +49,7 @@ def test_page_counts_failures_and_knows_the_expected_number(tmp_path) -> None:
 
 
 def test_a_server_that_is_not_there_is_said() -> None:
-    with pytest.raises(SetupError, match=r"locust ended|no study came"):
+    with pytest.raises(SetupError, match="no Triton server takes studies"):
         headless("127.0.0.1:9", "ramp", 0.05, 1.0)
 
 
