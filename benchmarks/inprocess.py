@@ -9,6 +9,7 @@ each on a study of its own.
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from export.config import CPU, ONNX_RUNTIME_TINY, network_runtime
-from preprocess import admission, slices, spine
+from preprocess import admission, patches, sagittal, slices, spine
 from preprocess.aggregate import study_scores
+from preprocess.centre_line import CentreLine
 from vcf.contract import (
     ENCODERS,
     FEATURE_ROWS,
@@ -70,6 +72,7 @@ class Pipeline:
         self._detector = _OpenVino(repository, SPINAL_CORD_DETECTOR, streams)
         self._encoders = [_OpenVino(repository, encoder, streams) for encoder in ENCODERS]
         self._heads = [_head(repository, head) for head in HEADS]
+        self._beside = ThreadPoolExecutor(1)
         # NumPy's matrix products share the cores in the same way.
         self._blas = ThreadpoolController().limit(limits=max(1, cores // studies_at_once), user_api="blas")
 
@@ -83,6 +86,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Give NumPy back the threads that it had."""
+        self._beside.shutdown()
         self._blas.restore_original_limits()
 
     def analyze(self, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float]) -> Scores:
@@ -95,19 +99,39 @@ class Pipeline:
         """
         spacing = admission.check(hu, np.asarray(spacing_mm, np.float32))
         indices = slices.pick(len(hu), spacing[0])
-        found = spine.prepare(hu, spacing, indices, self.canal_grid(slices.detector_images(hu, spacing, indices)))
+        canal_grid = self.canal_grid(slices.detector_images(hu, spacing, indices))
+        found = self._reconstruct(hu, spacing, spine.locate(hu.shape, spacing, indices, canal_grid))
         score, patch_scores, _ = study_scores(self.probabilities(found.patches, found.location))
         return Scores(score, patch_scores, found)
+
+    def _reconstruct(
+        self, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float], line: CentreLine
+    ) -> spine.Spine:
+        """`spine.reconstruct`, with the picture made beside the patches where one study has all cores."""
+        if self.studies_at_once > 1:
+            return spine.reconstruct(hu, spacing_mm, line)
+        picture = self._beside.submit(sagittal.midsagittal, hu, spacing_mm, line)
+        tiles = patches.extract(hu, spacing_mm, line)
+        view = picture.result()
+        return spine.Spine(
+            spine.with_flips(tiles.patches),
+            tiles.location,
+            tiles.boxes_mm,
+            line.points_mm.astype(np.float32),
+            view.hu,
+            view.place_mm,
+            line.flags,
+        )
 
     def canal_grid(self, images: Floats) -> Floats:
         """The detector alone: slice images (n, 256, 256, 1) to its raw answer."""
         return self._detector({SLICE_IMAGES.name: images})
 
-    def probabilities(self, patches: Floats, location: Floats) -> Floats:
+    def probabilities(self, tiles: Floats, location: Floats) -> Floats:
         """The classification alone: patches of both flips to probabilities (members, flips, k)."""
         scored = []
         for encoder, head in zip(self._encoders, self._heads, strict=True):
-            features = encoder({PATCHES.name: patches})
+            features = encoder({PATCHES.name: tiles})
             scored.append(head.run(None, {FEATURE_ROWS.name: features, LOCATION.name: location})[0])
         return np.stack(scored)
 

@@ -253,6 +253,8 @@ def _picture(of_wire: Sequence[Cost]) -> str:
         values = [measure(cost) for cost in of_wire]
         axes.loglog(slices, values, "o-")
         axes.loglog(slices, [values[0] * n / slices[0] for n in slices], ":", color="tab:gray")
+        axes.set_xticks(slices, [str(n) for n in slices])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel("slices (dots: in proportion)")
         axes.set_title(label, fontsize=10)
     figure.tight_layout()

@@ -35,15 +35,18 @@ def blas_threads() -> list[int]:
 def test_as_many_threads_as_asked_and_all_given_back(tiny_repository, volume: Volume) -> None:
     before = blas_threads()
     with Pipeline(tiny_repository) as alone:
-        expected = alone.analyze(volume.hu, volume.spacing_mm).patch_scores
+        found_alone = alone.analyze(volume.hu, volume.spacing_mm)
+    expected = found_alone.patch_scores
     with Pipeline(tiny_repository, studies_at_once=64) as shared:
         assert set(blas_threads()) == {1}
         with ThreadPoolExecutor(3) as pool:
-            found = list(pool.map(lambda _: shared.analyze(volume.hu, volume.spacing_mm).patch_scores, range(9)))
+            found = list(pool.map(lambda _: shared.analyze(volume.hu, volume.spacing_mm), range(9)))
     assert blas_threads() == before
     assert len(expected) >= 2 and np.ptp(expected) > 1e-3
-    for scores in found:
-        np.testing.assert_allclose(scores, expected, atol=1e-6)
+    for one in found:
+        np.testing.assert_allclose(one.patch_scores, expected, atol=1e-6)
+        for name in ("midsagittal", "midsagittal_mm", "patch_boxes_mm", "centre_line_mm", "location"):
+            np.testing.assert_array_equal(getattr(one.spine, name), getattr(found_alone.spine, name), err_msg=name)
     with pytest.raises(ValueError, match="studies_at_once"):
         Pipeline(tiny_repository, studies_at_once=0)
 
