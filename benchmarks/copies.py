@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from benchmarks.copies_count import Counts
     from benchmarks.copy_budget import StudySize
     from benchmarks.page import Section
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 
 TOLERANCE_SHARE, TOLERANCE_BYTES = 0.05, 2_000_000
 """How far a count may lie from the budget: an answer's text, headers, and buffers that are no tensors."""
-SHOWN_SHARE = 0.002
+SHOWN_SHARE = 0.01
 """Of all copies of a wire: hops of less are added up in one line."""
+
+COLOURS = {"client": "#b784c4", "kernel": "#e69f00", "server": "#7fc4ee", "stub": "#0068a8"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def run(args: argparse.Namespace) -> "Result":
 def fill(result: "Result", size: "StudySize", counted: "Mapping[str, Counts]") -> None:
     """Put budget and counts of each wire into a result."""
     from benchmarks.copy_budget import Who, budget, total
+    from benchmarks.page import png, svg
 
     voxels = size.nbytes_of_volume
     summary: list[list[str | float | None]] = []
@@ -76,10 +81,40 @@ def fill(result: "Result", size: "StudySize", counted: "Mapping[str, Counts]") -
         }
         hops.append(_hops(wire, copies, voxels))
     result.figures |= {"size": vars(size), "volume_bytes": voxels, "wires": figures}
-    result.sections += [_summary(size, summary), *hops]
+    figure = draw(figures)
+    result.pictures["budget"] = png(figure)
+    result.sections += [_summary(size, summary, svg(figure)), *hops]
 
 
-def _summary(size: "StudySize", rows: "Sequence[Sequence[str | float | None]]") -> "Section":
+def draw(figures: Mapping[str, Any]) -> "Figure":
+    """A bar a wire, by who copies, and a mark where the counter says that what it can see ends."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 1.5 + 0.5 * len(figures)), layout="constrained")
+    axes = figure.subplots()
+    left = dict.fromkeys(figures, 0.0)
+    for who, colour in COLOURS.items():
+        widths = [figures[wire]["by_who"][who]["budget_bytes"] / 1e6 for wire in figures]
+        axes.barh(list(figures), widths, left=list(left.values()), color=colour, label=who, height=0.6)
+        left = {wire: start + width for (wire, start), width in zip(left.items(), widths, strict=True)}
+    for number, (wire, of_wire) in enumerate(figures.items()):
+        unseen = of_wire["budget_bytes"] - of_wire["to_count_bytes"]
+        counted = (of_wire["counted_bytes"] + unseen) / 1e6
+        label = "counted, and hops that cannot be" if number == 0 else None
+        axes.plot([counted, counted], [number - 0.4, number + 0.4], color="black", linewidth=2, label=label)
+        text = f"  {left[wire]:,.0f} MB, {of_wire['volumes_copied']:.1f} volumes"
+        axes.text(max(left[wire], counted), number, text, va="center", fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.28 * max(left.values()))
+    axes.set_xlabel("MB copied for one study")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside lower center", ncols=5, fontsize=9, frameon=False)
+    return figure
+
+
+def _summary(size: "StudySize", rows: "Sequence[Sequence[str | float | None]]", plot: str) -> "Section":
     from benchmarks.page import Section
 
     text = (

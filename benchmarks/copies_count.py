@@ -28,7 +28,7 @@ _COUNTERS = struct.Struct("3Q")
 """Bytes of large copies, sent, received: as in ``copies.c``."""
 SETTLE_S = 0.5
 """After an answer the server lets go of the request; nothing else may run then."""
-WARM_UP = 2
+WARM_UP = 1
 UNHURRIED = ("--model-load-thread-count=1", "--backend-config=python,stub-timeout-seconds=300")
 """Nothing is timed here, so the machine may be busy: one stub starts after the other, and may take long."""
 STUB_NAME = "triton_python_backend_stub"

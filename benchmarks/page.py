@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,13 @@ def svg(figure: "Figure") -> str:
     figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
     drawn = out.getvalue()
     return drawn[drawn.index("<svg") :]
+
+
+def png(figure: "Figure") -> bytes:
+    """The same as a file, for documents that show no SVG."""
+    out = BytesIO()
+    figure.savefig(out, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    return out.getvalue()
 
 
 def shown(value: Cell) -> str:

@@ -4,18 +4,14 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarks.page import Section, svg
+from benchmarks.page import Section, png, svg
 from benchmarks.result import Result
 from benchmarks.waterfall_client import ANSWER, SERIALISE, ClientRecord
 from benchmarks.waterfall_measure import REMAINDER_SHARE, Accounts, Measured, median_study
 from benchmarks.waterfall_picture import side_by_side, waterfall
 from benchmarks.waterfall_timeline import Account, Kind, Offset, Part
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Name = tuple[str | None, str, Kind]
 """Door, label and kind: the same part in every study."""
@@ -44,12 +40,12 @@ def fill(result: Result, measured: Measured) -> None:
         overview = ""
         if len(shown) > 1:
             figure = side_by_side({wire: account for wire, (_, account) in shown.items()})
-            overview, result.pictures["wires"] = svg(figure), _png(figure)
+            overview, result.pictures["wires"] = svg(figure), png(figure)
         result.sections += [_kinds(measured.accounts, shown, overview), _split(measured.accounts)]
     for wire, (record, account) in shown.items():
         accounts = measured.accounts[wire]
         figure = waterfall(account, record.start_ns, _title(wire, record, account))
-        result.pictures[wire] = _png(figure)
+        result.pictures[wire] = png(figure)
         result.sections.append(_parts(wire, accounts, record, account, svg(figure)))
         if wire in measured.statistics_ms:
             result.sections.append(_statistics(wire, measured.statistics_ms[wire]))
@@ -236,9 +232,3 @@ def _statistics(wire: str, models: Mapping[str, Mapping[str, float]]) -> Section
 
 def _ranged(values: list[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-
-
-def _png(figure: "Figure") -> bytes:
-    out = BytesIO()
-    figure.savefig(out, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
-    return out.getvalue()
