@@ -210,10 +210,14 @@ class Model:
 
     @classmethod
     def of(cls, curve: Curve) -> "Model":
-        """Mean service time from the highest rate, the rest from p50 at the lowest; scv is fitted to p99."""
-        service_s = 1 / max(curve.highest_per_s, curve.per_s[-1] * 1.001)
-        fixed_s = max(0.0, curve.p50_ms[0] / 1e3 - service_s)
-        tried = [cls(service_s, fixed_s, float(scv)) for scv in np.arange(0, 8.01, 0.05)]
+        """Mean service time from the highest rate if that is above the curve's, else fitted; scv is fitted to p99."""
+        last = curve.per_s[-1]
+        highest = [curve.highest_per_s] if curve.highest_per_s > last else np.linspace(1.01, 2, 50) * last
+        tried = [
+            cls(1 / most, max(0.0, curve.p50_ms[0] / 1e3 - 1 / most), float(scv))
+            for most in map(float, highest)
+            for scv in np.arange(0, 8.01, 0.1)
+        ]
         return min(tried, key=lambda model: model.misfit(curve))
 
     def p99_ms(self, per_s: float, servers: int = 1) -> float:
