@@ -87,13 +87,16 @@ class AtRate:
     def unstable(self) -> str | None:
         """Windows that differ by more than is allowed, and by more than chance.
 
-        Queues behind Poisson arrivals differ much from window to window though nothing has changed. Where one median
-        lies in the intervals of all three windows, longer windows are needed to tell, and the intervals say so.
+        Queues behind Poisson arrivals differ much from window to window though nothing has changed. Where the intervals
+        of all three medians have a latency in common, longer windows are needed to tell, and the intervals say so. An
+        interval with an open end excuses nothing: a queue that only grows has no independent latencies.
         """
         medians = [percentile([call.corrected_ms for call in window], 0.5) for window in self.windows]
-        low = max(one.low_ms or 0.0 for one in medians)
-        high = min(one.high_ms or float("inf") for one in medians)
-        return None if low <= high else validity.unstable(self.medians_ms, "the median latency")
+        lows = [one.low_ms for one in medians if one.low_ms is not None]
+        highs = [one.high_ms for one in medians if one.high_ms is not None]
+        if len(lows) == len(highs) == len(medians) and max(lows) <= min(highs):
+            return None
+        return validity.unstable(self.medians_ms, "the median latency")
 
     @property
     def power(self) -> float:

@@ -12,7 +12,7 @@ from benchmarks.page import Section, svg
 from benchmarks.profiles import Profile
 from benchmarks.result import Result
 
-BINS = 40
+MOST_BINS, LEAST_BINS, STUDIES_A_BIN = 40, 6, 5
 """Of the profile's time, in the picture."""
 
 
@@ -72,7 +72,8 @@ def _figure(
     hours_per_s = profile.hours / (minutes * 60)
     figure = Figure(figsize=(8.2, 5.6))
     rate, latency = figure.subplots(2, 1, sharex=True)
-    edges = np.linspace(0, minutes * 60, BINS + 1)
+    bins = max(LEAST_BINS, min(MOST_BINS, len(calls) // STUDIES_A_BIN))
+    edges = np.linspace(0, minutes * 60, bins + 1)
     middle, width = (edges[1:] + edges[:-1]) / 2 * hours_per_s, edges[1]
     for name, colour in (("due_s", "#0b6e99"), ("done_s", "#c26a00")):
         counts = np.histogram([call[name] for call in calls], edges)[0]
