@@ -1,108 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole pipeline, from the volume to the study score, on phantoms of no training. All figures are synthetic."""
+"""The whole pipeline, from the volume to the study score, on held-out studies: cases, figures, report."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from training.data.datasets import DEFAULT, Options
+from training.evaluation import canal
+from training.evaluation.cases import Case
+from training.evaluation.examine import examine
+from training.evaluation.figures import figures
+from training.evaluation.studies import MEANING, REAL, Task, recipe, tasks
+from training.store import SHIPPED, Networks, load_networks, read_manifest
+from vcf.errors import SetupError
 
-from training.dataset import TEST_SEEDS
-from training.metrics import rates, roc_auc
-from training.phantom import HELD_OUT_RANGES, TRAINING_RANGES, Phantom, Ranges, render, sample
-from training.reference import Analysis, analyze
-from training.store import Networks
-from vcf.errors import StudyRefused
-
-SETS: dict[str, tuple[int, Ranges]] = {
-    "phantom-test": (TEST_SEEDS, HELD_OUT_RANGES),
-    "phantom-unseen": (700_000, TRAINING_RANGES),
-}
-"""First seed and ranges. ``phantom-test`` are patients of another kind than those of training, ``phantom-unseen`` other
-patients of the same kind."""
-PIXEL_MM = 1.0
-"""In-plane: the scan's own 512 × 512 pixels take three times as long to render and change no patch visibly."""
+Done = Callable[[int, int], None]
+SERVED = "served"
 
 
 @dataclass(frozen=True)
-class Result:
-    """One study. ``grade`` is its highest Genant grade; ``refused`` a code, and then there is no score.
+class Evaluation:
+    """``document`` is the JSON, without the single results; ``cases`` have those and the pictures."""
 
-    centre_error_mm: median and 95th percentile of the distance between the found and the true centre line.
-    """
+    document: dict[str, Any]
+    cases: tuple[Case, ...]
 
-    seed: int
-    grade: int
-    kind: str
-    slice_mm: float
-    score: float | None = None
-    refused: str | None = None
-    centre_error_mm: tuple[float, float] | None = None
-
-
-def phantoms(count: int, data: str = "phantom-test") -> Iterator[Phantom]:
-    """Whole bodies of one of the `SETS`."""
-    first_seed, ranges = SETS[data]
-    for seed in range(first_seed, first_seed + count):
-        spec = sample(seed, ranges=ranges)
-        yield render(spec, spacing_mm=(spec.acquisition.spacing_mm[0], PIXEL_MM, PIXEL_MM))
-
-
-def evaluate_phantom(phantom: Phantom, networks: Networks) -> Result:
-    """Analyse one phantom."""
-    known = Result(
-        phantom.spec.seed,
-        max((v.grade for v in phantom.vertebrae), default=0),
-        phantom.spec.kind,
-        phantom.volume.spacing_mm[0],
-    )
-    try:
-        analysis = analyze(phantom.volume.hu, phantom.volume.spacing_mm, networks)
-    except StudyRefused as refusal:
-        return replace(known, refused=str(refusal.code))
-    return replace(known, score=analysis.study_score, centre_error_mm=_centre_error_mm(phantom, analysis))
+    def to_json(self) -> str:
+        """JSON text; what is no number is null."""
+        results = [case.to_dict() for case in self.cases]
+        return json.dumps(_finite(self.document | {"results": results}), indent=2, allow_nan=False) + "\n"
 
 
 def evaluate(
+    data: str,
     count: int,
-    networks: Networks,
-    threshold: float,
-    done: Callable[[int, int], None] = lambda *_: None,
-    data: str = "phantom-test",
-) -> dict[str, Any]:
-    """Study ROC AUC, rates at the threshold and the share of refused studies; with every single result."""
-    results = []
-    for phantom in phantoms(count, data):
-        results.append(evaluate_phantom(phantom, networks))
-        done(len(results), count)
-    return {"data": data, "synthetic": True} | summary(results, threshold) | {"results": [asdict(r) for r in results]}
+    folder: Path = SHIPPED,
+    *,
+    options: Options = DEFAULT,
+    workers: int = 1,
+    done: Done = lambda *_: None,
+) -> Evaluation:
+    """Evaluate the weights in a folder on a named set, or on the annotated data at a path, of which
+    the part is taken that the weights did not learn from.
 
+    Parameters
+    ----------
+    count
+        How many studies of a set that can be drawn without end; other data is taken whole.
+    options
+        How the data at a path is read.
+    workers
+        Processes. Each loads the networks for itself; the answers are the same.
 
-def summary(results: list[Result], threshold: float) -> dict[str, Any]:
-    """Figures over the studies that were analysed, and how many were not."""
-    scored = [r for r in results if r.score is not None]
-    grade, score = np.array([r.grade for r in scored]), np.array([r.score for r in scored])
-    figures: dict[str, Any] = {
-        "studies": len(results),
-        "refused": len(results) - len(scored),
-        "fractured": int((grade > 0).sum()),
-        "threshold": threshold,
+    Raises
+    ------
+    SetupError
+        If the weights have no operating point, or nothing of the data is at hand.
+    DataError
+        If the data at the path cannot be read.
+    """
+    points = operating_points(folder)
+    wanted = tasks(data, count, folder, options)
+    if not wanted:
+        raise SetupError(
+            "the data holds no study that these weights may be tested on: all patients are of their training"
+        )
+    explain_from = float(points[SERVED]["threshold"]) if data == REAL else None
+    cases: list[Case] = []
+    for number, case in enumerate(_examined(wanted, folder, explain_from, workers), 1):
+        if case is not None:
+            cases.append(case)
+        done(number, len(wanted))
+    document: dict[str, Any] = {
+        "data": data if data in MEANING else "own data",
+        "meaning": MEANING.get(data, "one's own annotated studies, as far as these weights did not learn from them"),
+        "synthetic": any(case.synthetic for case in cases),
+        "recipe": recipe(data),
+        "left_out": len(wanted) - len(cases),
+        "weights": weights_hash(folder),
     }
-    subsets = {"auc": grade >= 0, "auc_grade_2_3": grade != 1, "auc_grade_1": grade <= 1}
-    for name, kept in subsets.items():
-        both = 0 < (grade[kept] > 0).sum() < kept.sum()
-        figures[name] = roc_auc(grade[kept] > 0, score[kept]) if both else None
-    if 0 < (grade > 0).sum() < len(grade):
-        figures["sensitivity"], figures["specificity"] = rates(grade > 0, score, threshold)
-    errors = [r.centre_error_mm for r in scored if r.centre_error_mm is not None]
-    if errors:
-        figures["centre_line_median_mm"] = float(np.median([e[0] for e in errors]))
-        figures["centre_line_p95_mm"] = float(np.percentile([e[1] for e in errors], 95))
-    return figures
+    document |= figures(cases, points)
+    if data == REAL:
+        document["canal"] = canal.evaluate_canal(_networks(folder).detector, canal.known_slices())
+    return Evaluation(document, tuple(cases))
 
 
-def _centre_error_mm(phantom: Phantom, analysis: Analysis) -> tuple[float, float]:
-    line = analysis.spine.centre_line_mm
-    rows = np.rint(line[:, 2] / phantom.volume.spacing_mm[0]).astype(int)
-    error = np.linalg.norm(line[:, :2] - phantom.centre_line_mm[rows], axis=1)
-    return float(np.median(error)), float(np.percentile(error, 95))
+def operating_points(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Those in the manifest, all fixed on tuning data; the served one is the first.
+
+    Raises
+    ------
+    SetupError
+        If there is none.
+    """
+    manifest = read_manifest(folder)
+    served = manifest.get("operating_point")
+    if served is None:
+        raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train members --out {folder}`")
+    return {SERVED: served} | dict(served.get("alternatives", {}))
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over the hashes of the weights files in the manifest: which weights the figures are of."""
+    files = read_manifest(folder).get("files", {})
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _networks(folder: Path) -> Networks:
+    return load_networks(folder)
+
+
+def _examine(task: Task, folder: Path, explain_from: float | None) -> Case | None:
+    study = task()
+    return None if study is None else examine(study, _networks(folder), explain_from=explain_from)
+
+
+def _examined(wanted: list[Task], folder: Path, explain_from: float | None, workers: int) -> Iterator[Case | None]:
+    """Cases in the order of the tasks."""
+    if workers <= 1:
+        for task in wanted:
+            yield _examine(task, folder, explain_from)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
+        count = len(wanted)
+        yield from pool.map(_examine, wanted, [folder] * count, [explain_from] * count)
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
