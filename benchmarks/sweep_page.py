@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 COLOURS = dict(zip(RUNGS, ("#1f4e79", "#c55a11", "#7a2f8f", "#4d8b31"), strict=True))
 
+SETTINGS = ("form", "threads", "prep.", "delay, ms")
+"""Columns: instances of each encoder and threads of each, instances of the preparation, the batcher's delay."""
+
 
 def fill(
     result: Result, points: Sequence[Point], choice: Choice, verdicts: Mapping[str, str | None], name: str
@@ -65,14 +68,14 @@ def fill(
             "Throughput of a closed loop, latency of Poisson arrivals at low load. Several rounds mean that the form "
             "was confirmed, in turn with the committed one. Intervals hold the true percentile with 95 %, “?” where so "
             "few studies cannot tell.",
-            header=("form", "rounds", "studies/s", "p50, ms", "p99, ms", "n", ""),
+            header=(*SETTINGS, "rounds", "studies/s", "p50, ms", "p99, ms", "verdict"),
             rows=[_speed(point, choice) for point in ranked],
         ),
         Section(
             "What they cost",
             "Memory of all the server's processes, shared pages counted once; the server's processor time for a study; "
             "p99 with all callers at once; the largest difference of a study score from the committed form's.",
-            header=("form", "MiB", "CPU s/study", "ready, s", "p99 saturated, ms", "score off by", "flips"),
+            header=(*SETTINGS, "MiB", "CPU s/study", "ready, s", "p99 saturated, ms", "score off by", "flips"),
             rows=[_cost(point, choice) for point in ranked],
         ),
     ]
@@ -113,15 +116,20 @@ def _entry(point: Point, choice: Choice, on_front: bool) -> dict[str, Any]:
     }
 
 
+def _settings(point: Point) -> list[Cell]:
+    tuned = point.tuning
+    threads = tuned.threads or "all"
+    return [tuned.form, f"{tuned.encoders} × {threads}", tuned.preparation, f"{tuned.batch_delay_us / 1000:g}"]
+
+
 def _speed(point: Point, choice: Choice) -> list[Cell]:
     verdict = "chosen" if point is choice.chosen else choice.why_not.get(point.tuning, "")
     return [
-        str(point.tuning),
+        *_settings(point),
         len(point.readings),
         round(point.per_s, 2),
         str(point.low(0.5)),
-        str(point.low(0.99)),
-        len(point.low_ms),
+        f"{point.low(0.99)}, n {len(point.low_ms)}",
         verdict,
     ]
 
@@ -129,7 +137,7 @@ def _speed(point: Point, choice: Choice) -> list[Cell]:
 def _cost(point: Point, choice: Choice) -> list[Cell]:
     entry = _entry(point, choice, False)
     return [
-        str(point.tuning),
+        *_settings(point),
         *(entry[key] for key in ("memory_mib", "cpu_s_per_study", "startup_s")),
         round(point.saturated(0.99).ms),
         f"{entry['largest_score_difference']:.0e}",
