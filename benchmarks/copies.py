@@ -129,7 +129,7 @@ def _summary(size: "StudySize", rows: "Sequence[Sequence[str | float | None]]", 
     return Section(
         "Bytes copied for one study",
         text,
-        "",
+        plot,
         ("wire", "by", "budget MB", "of it countable", "counted MB", "volumes"),
         rows,
     )

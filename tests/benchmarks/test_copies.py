@@ -102,6 +102,7 @@ def test_a_count_over_the_budget_breaks_the_run_and_says_who_copied() -> None:
     )
     (rule,) = broken.broken
     assert rule.startswith("by crop, server copied")
+    assert kept.pictures["budget"].startswith(b"\x89PNG") and any("<svg" in section.plot for section in kept.sections)
 
 
 def test_medians_and_differences_of_counters() -> None:
