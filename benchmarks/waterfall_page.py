@@ -70,11 +70,11 @@ def split_ms(account: Account) -> dict[str, float]:
     perf_analyzer's own client times are those of ``tritonclient``'s serialising and parsing; its network is what is
     left of a request. Models that run abreast share their time here, where perf_analyzer would count each in full.
     """
-    found = dict.fromkeys((*PERF_ANALYZER, OUTSIDE), 0.0)
+    found = dict.fromkeys((*PERF_ANALYZER, str(Kind.WHOLE_EXCHANGE), OUTSIDE), 0.0)
     place = {
         Kind.WIRE: "network",
         Kind.FRONTEND: "network",
-        Kind.WHOLE_EXCHANGE: "network",
+        Kind.WHOLE_EXCHANGE: str(Kind.WHOLE_EXCHANGE),
         Kind.QUEUE: "queue",
         Kind.INPUT: "compute input",
         Kind.COMPUTE: "compute infer",
@@ -183,7 +183,8 @@ def _split(accounts: Mapping[str, Accounts]) -> Section:
     splits = {wire: [split_ms(account) for _, account in all_of] for wire, all_of in accounts.items() if all_of}
     rows: list[list[str | float | None]] = [
         [name, *(_ranged([split[name] for split in of_wire]) for of_wire in splits.values())]
-        for name in (*PERF_ANALYZER, OUTSIDE)
+        for name in (*PERF_ANALYZER, str(Kind.WHOLE_EXCHANGE), OUTSIDE)
+        if any(split[name] for of_wire in splits.values() for split in of_wire)
     ]
     text = (
         "Milliseconds over all requests of a study, median and range of all studies, in the categories of "
@@ -231,4 +232,9 @@ def _statistics(wire: str, models: Mapping[str, Mapping[str, float]]) -> Section
 
 
 def _ranged(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    low, middle, high = (_short(value) for value in (min(values), statistics.median(values), max(values)))
+    return f"{middle} ({low}–{high})"
+
+
+def _short(ms: float) -> str:
+    return f"{ms:,.0f}" if ms >= 100 else f"{ms:.1f}"

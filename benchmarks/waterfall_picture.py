@@ -62,7 +62,9 @@ def waterfall(account: Account, start_ns: int, title: str) -> "Figure":
     _draw_strip(strip, account, whole_ms)
 
     owed = dict.fromkeys(rows, 0.0)
-    for part, share in zip(account.parts, account.shares_ns, strict=True):
+    # Long bars over short ones, whose edges would otherwise look longer than they are.
+    pairs = zip(account.parts, account.shares_ns, strict=True)
+    for part, share in sorted(pairs, key=lambda pair: pair[0].end_ns - pair[0].start_ns):
         row = row_of(part)
         owed[row] += share / 1e6
         axes.barh(

@@ -33,9 +33,9 @@ class Kind(StrEnum):
     INPUT = "model input"
     COMPUTE = "model compute"
     OUTPUT = "model output"
+    WHOLE_EXCHANGE = "wire and server, not told apart"
     FINDINGS = "findings"
     REPORT = "report"
-    WHOLE_EXCHANGE = "wire and server, not told apart"
 
 
 CLIENT_KINDS: Mapping[str, Kind] = {

@@ -90,6 +90,12 @@ def test_the_split_of_perf_analyzer_adds_up_too() -> None:
     assert all(split[name] > 0 for name in PERF_ANALYZER)
 
 
+def test_a_request_without_a_trace_is_not_called_network() -> None:
+    part = Part("request and answer", Kind.WHOLE_EXCHANGE, 0, 10 * MS)
+    split = split_ms(Account(10 * MS, (part,), (10.0 * MS,)))
+    assert split["network"] == 0 and split[str(Kind.WHOLE_EXCHANGE)] == pytest.approx(10)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
