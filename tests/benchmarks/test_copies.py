@@ -172,4 +172,4 @@ def test_client_server_and_stubs_copy_what_the_budget_says(tiny_repository, tmp_
         for who in Who:
             planned = total(copies, who, counted_only=True)
             assert median(of_wire).of(who) == pytest.approx(planned, abs=max(2e6, 0.05 * total(copies))), (wire, who)
-    assert size.volume[0] > 50 and size.nbytes_of_volume > 20e6
+    assert size.volume[0] > 50 and size.nbytes_of_volume > 10e6
