@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rule is applied to readings whose best form is known; a small sweep runs for real."""
 
+import importlib.util
 import json
 from dataclasses import replace
 
@@ -22,6 +23,11 @@ NO_DELAY = replace(BASE, batch_delay_us=0)
 BF16 = Tuning.of("cpu-bf16")
 PASSED = dict.fromkeys(RUNGS)
 FLIPS = PASSED | {"cpu-bf16": "1 decision flips"}
+
+
+def skip_without_triton():
+    if importlib.util.find_spec("pytriton") is None:
+        pytest.skip("the Triton server is not installed (nvidia-pytriton)")
 
 
 def reading(per_s, low_ms=300.0, **changed):
@@ -156,7 +162,7 @@ def test_a_sweep_with_nothing_to_choose_does_not_hold():
 @pytest.mark.server
 def test_two_forms_for_real(tiny_repository, monkeypatch):
     """Search and two rounds on tiny networks: the same answers from both, and the repository left as it was."""
-    pytest.importorskip("pytriton", reason="the Triton server is not installed (nvidia-pytriton)")
+    skip_without_triton()
     from benchmarks.reference import library
     from vcf.fetch import fetch_sample
 
@@ -181,7 +187,7 @@ def test_two_forms_for_real(tiny_repository, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.server
 def test_a_form_that_does_not_load_says_so(tiny_repository, tmp_path):
-    pytest.importorskip("pytriton", reason="the Triton server is not installed (nvidia-pytriton)")
+    skip_without_triton()
     import shutil
 
     copy = shutil.copytree(tiny_repository, tmp_path / "repository")
