@@ -31,7 +31,7 @@ _LINE, _POSITIVE, _NEGATIVE, _TRUTH = "#56c7e8", "#ffb000", "#7f8b96", "#ff8ad8"
 
 @dataclass(frozen=True)
 class Mark:
-    """A place that is known to hold something, in mm like the boxes: a ring with words in front of it."""
+    """A place that is known to hold something, in mm like the boxes: a ring with words behind it."""
 
     y_mm: float
     z_mm: float
@@ -128,11 +128,11 @@ def _draw_mark(pen: ImageDraw.ImageDraw, frame: _Frame, mark: Mark) -> None:
     x, y, radius = frame.x(mark.y_mm), frame.y(mark.z_mm), mark.radius_mm * frame.px_per_mm
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=_TRUTH, width=3 * _SUPERSAMPLE)
     pen.text(
-        (x - radius - 8 * _SUPERSAMPLE, y),
+        (x + radius + 8 * _SUPERSAMPLE, y),  # behind it: the scores of the boxes stand in front
         mark.text,
         fill=_TRUTH,
         font=_font(25),
-        anchor="rm",
+        anchor="lm",
         stroke_width=2 * _SUPERSAMPLE,
         stroke_fill=_GROUND,
     )

@@ -97,3 +97,19 @@ def _runs(row: NDArray[np.bool_]) -> int:
     """Longest run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
     return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
+
+
+def test_a_mark_rings_its_place(flat: Findings) -> None:
+    """A ring of 10 mm at (y, z): as far from the known place in pixels as in millimetres."""
+    none = replace(flat, threshold=1.1)
+    view = flat.midsagittal
+    y_mm, z_mm = view.y_front_mm + 60.0, view.z_top_mm - 100.0
+    ring = where(picture.draw(none, [picture.Mark(y_mm, z_mm, 10.0, "")]), picture._TRUTH)
+    rows, columns = np.nonzero(ring)
+    assert np.ptp(rows) / 3.6 == pytest.approx(20, abs=1)
+    assert np.ptp(columns) / 3.6 == pytest.approx(20, abs=1)
+    black = (np.asarray(picture.draw(none), int) == 0).all(-1)
+    top, left = np.flatnonzero(black.any(1))[0], np.flatnonzero(black.any(0))[0]
+    assert (rows.mean() - top) / 3.6 == pytest.approx(100 + view.row_mm / 2, abs=1)
+    assert (columns.mean() - left) / 3.6 == pytest.approx(60 + view.column_mm / 2, abs=1)
+    assert not where(picture.draw(none), picture._TRUTH).any()

@@ -25,6 +25,8 @@ class Study:
         Whether it shows a fracture, and its highest Genant grade; None where that is not known.
     vertebrae
         Known bodies; those with a grade are the fractures that boxes should lie on.
+    levels_mm
+        Lowest and highest z of whatever else is labelled, the sacrum for one: it names what a patch shows.
     centre_line_mm
         (Nz, 2): true x, y of the canal on each slice, NaN where it is not known; None where it is known nowhere.
     group
@@ -44,6 +46,7 @@ class Study:
     fractured: bool | None
     grade: int | None
     vertebrae: tuple[Vertebra, ...] = ()
+    levels_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     centre_line_mm: Array | None = None
     group: str = ""
     heights: Mapping[str, Heights] = field(default_factory=dict)
@@ -69,7 +72,7 @@ class Explanation:
     patch
         Index of the highest score.
     levels
-        Known vertebrae whose centre lies in its box.
+        What is known to lie in its box with half of its height, or to fill a third of the box.
     members
         Each member's probability of it, mean over the flips.
     drop

@@ -38,7 +38,9 @@ def examine(study: Study, networks: Networks, *, explain_from: float | None = No
     try:
         if volume is None:
             raise study.refusal or StudyRefused(Code.BAD_INPUT, "the study has no volume")
-        known = replace(known, traits={"slice_mm": volume.spacing_mm[0], "noise_hu": noise_hu(volume), **study.traits})
+        known = replace(
+            known, traits={"slice_mm": round(volume.spacing_mm[0], 2), "noise_hu": noise_hu(volume), **study.traits}
+        )
         analysis = analyze(volume.hu, check(volume.hu, np.array(volume.spacing_mm)), networks)
     except StudyRefused as refusal:
         return replace(known, refused=str(refusal.code), reason=refusal.sentence)

@@ -25,11 +25,22 @@ def explain(analysis: Analysis, networks: Networks, study: Study) -> Explanation
     middle = spine.patches.shape[3] // 2
     return Explanation(
         patch,
-        tuple(v.level for v in study.vertebrae if box[2] <= v.centre_mm[2] <= box[5]),
+        _levels(study, float(box[2]), float(box[5])),
         {m: float(p) for m, p in zip(MEMBERS, whole[:, :, patch].mean(1), strict=True)},
         _occluded(networks, spine.patches[:count], spine.location, patch),
         spine.patches[patch, :, :, middle - 2 : middle + 2, 0].mean(-1),
     )
+
+
+def _levels(study: Study, low_mm: float, high_mm: float) -> tuple[str, ...]:
+    """What of the study's labels a box between two heights shows, from head to feet."""
+    known = {v.level: (v.z0_mm, v.z1_mm) for v in study.vertebrae} | dict(study.levels_mm)
+    seen = []
+    for level, (bottom, top) in sorted(known.items(), key=lambda item: -item[1][1]):
+        shared = min(top, high_mm) - max(bottom, low_mm)
+        if shared >= min((top - bottom) / 2, (high_mm - low_mm) / 3):
+            seen.append(level)
+    return tuple(seen)
 
 
 def _occluded(networks: Networks, patches: NDArray[np.float32], location: NDArray[np.float32], patch: int) -> Array:

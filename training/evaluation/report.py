@@ -89,7 +89,7 @@ def _listed(case: Case, threshold: float, notice: str) -> dict[str, Any]:
         entry["patch"] = {
             "number": explained.patch + 1,
             "of": len(case.patch_scores),
-            "levels": ", ".join(explained.levels) or "not labelled",
+            "levels": ", ".join(explained.levels) or "none is labelled",
             "members": explained.members,
             "fall": float(explained.drop.max()),
             "rows": ("uppermost", "upper", "lower", "lowermost")[int(part[0])],

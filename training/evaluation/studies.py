@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from training.data.annotated import AnnotatedStudy
 from training.data.datasets import DEFAULT, Options
 from training.data.phantoms import PIXEL_MM, RECIPES
-from training.data.real_spines import RealSpine, load_real_spines
+from training.data.real_spines import LEVELS, RealSpine, load_real_spines
 from training.data.sources import SOURCES, Where
 from training.evaluation.baseline import EXACT, LABELS, exact_heights, measured_heights
 from training.evaluation.cases import Study
@@ -100,7 +101,7 @@ def of_phantom(phantom: Phantom) -> Study:
         grade > 0,
         grade,
         phantom.vertebrae,
-        phantom.centre_line_mm,
+        centre_line_mm=phantom.centre_line_mm,
         heights={EXACT: exact_heights(phantom.vertebrae)} | measured_heights(phantom),
         traits={
             "field of view": phantom.spec.kind,
@@ -134,7 +135,7 @@ def warped_study(number: int) -> Study | None:
         grade > 0,
         grade,
         made.vertebrae,
-        made.centre_line_mm,
+        centre_line_mm=made.centre_line_mm,
         group=f"warped-{seed}",
         heights={EXACT: exact_heights(made.vertebrae)},
         synthetic=True,
@@ -169,12 +170,25 @@ def real_study(source: str) -> Study | None:
         False,
         0,
         _bodies(spine),
+        _levels_mm(spine),
         spine.canal_mm,
         group=known.patient,
         heights=_mask_heights(spine),
         traits=traits,
         remark=remark,
     )
+
+
+def _levels_mm(spine: RealSpine) -> dict[str, tuple[float, float]]:
+    """Extent of every label that carries no grade; a vertebra's label has its arch, so bodies come from `_bodies`."""
+    if spine.masks is None:
+        return {}
+    boxes, dz = find_objects(spine.masks.labels), spine.volume.spacing_mm[0]
+    return {
+        name: (boxes[label - 1][0].start * dz, (boxes[label - 1][0].stop - 1) * dz)
+        for name, label in LEVELS.items()
+        if name not in GRADED and label <= len(boxes) and boxes[label - 1] is not None
+    }
 
 
 def _mask_heights(spine: RealSpine) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def test_real_studies_are_listed_with_the_reason_of_a_call() -> None:
     row |= {"median_mm": 1.0, "p95_mm": 2.0, "max_mm": 3.0}
     document = {"data": "real", "synthetic": False, "canal": canal | {"all": row, "held_out": row}}
     words = re.sub(r"\s+", " ", Page(render(document | HEAD | figures(cases, POINTS), cases)).words)
-    assert "number 1 of 4 from the head; vertebrae in it: T11, T12" in words
+    assert "number 1 of 4 from the head; it shows: T11, T12" in words
     assert "lowermost quarter, foremost quarter: by 0.30" in words
     assert "100.0 %" in words
     assert "Synthetic." not in words
