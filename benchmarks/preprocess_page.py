@@ -71,7 +71,7 @@ def _times(ways: Mapping[str, Any], goal_ms: float | None) -> Figure:
         axes.text(goal_ms, -0.75, f"goal {goal_ms:g}", color="#a11616", fontsize=8, ha="center")
     axes.set_yticks(range(len(names)), names)
     axes.set(xscale="log", xlabel="ms, bar: median, line: fastest to slowest")
-    axes.set_xlim(right=max(way["max_ms"] for way in ways.values()) * 2)
+    axes.set_xlim(10, max(way["max_ms"] for way in ways.values()) * 2)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     return figure
