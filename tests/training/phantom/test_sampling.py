@@ -47,6 +47,17 @@ def test_every_held_out_range_differs_from_the_training_range() -> None:
     assert same == []
 
 
+def test_held_out_ranges_reach_beyond_those_of_training() -> None:
+    """Training covers what the product accepts of spacing, thickness and blur; of all else it must not see the ends."""
+    covered = {"slice_mm", "overlap", "blur_fwhm_mm"}
+    inside = set()
+    for field in fields(TRAINING_RANGES):
+        seen, held = (getattr(ranges, field.name) for ranges in (TRAINING_RANGES, HELD_OUT_RANGES))
+        if isinstance(seen, tuple) and seen[0] <= held[0] and held[1] <= seen[1]:
+            inside.add(field.name)
+    assert inside == covered
+
+
 def test_held_out_patients_are_another_population() -> None:
     def mean(ranges: object, of: object) -> float:
         return float(np.mean([of(sample(s, ranges=ranges)) for s in range(80)]))  # type: ignore[operator,arg-type]
