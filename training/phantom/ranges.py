@@ -3,8 +3,9 @@
 
 Training and held-out phantoms come from *different ranges*, not only from different seeds: held-out patients are
 older, more curved, noisier, sharper and more degenerate, and their fractures have another profile. A network that
-only memorised the generator's habits does worse there, which a split by seed alone would not show. Every held-out range
-reaches beyond that of training, but for the slices' spacing and blur: there training covers all that the product accepts.
+only memorised the generator's habits does worse there, which a split by seed alone would not show. Every held-out
+range reaches beyond that of training, but for the slices' spacing and blur, where training covers all that the
+product accepts.
 """
 
 from dataclasses import dataclass
