@@ -1,24 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random changes of the patches of a study (paper §3.2 "Image Augmentation")."""
+"""Random changes of the patches of a study (paper §3.2 "Image Augmentation"), the same for its whole sequence.
+
+A flip or a turn happens to the spine, not to single patches:
+
+* *left-right* mirrors every patch;
+* *cranio-caudal* mirrors every patch and reverses their order, so that neighbours stay neighbours. What goes with
+  the patches has to be reversed too (``Changed.upside_down``);
+* a *rotation* in the sagittal plane turns the whole spine by one angle. The product would lay its patches along the
+  turned canal, so each of them shows its old content turned about a point of its own, and one angle about the middle
+  of every patch is the same as turning the spine. The middle, and not the canal at the back of the patch, because the
+  vertebral body lies there: it stays in its patch, and the patch's label stays true. The angle is one in space:
+  voxels of a patch are longer from front to back than they are high, and a turn in voxels would shear bodies into
+  wedges.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
+from preprocess.spec import PATCH, PatchSpec
 from training.presets import Augmentation
 
 
-def augment_patches(patches: NDArray[np.float32], rng: Generator, how: Augmentation) -> NDArray[np.float32]:
-    """Change the patches (k, H, W, Z) of one study, all in the same way apart from the noise."""
+@dataclass(frozen=True)
+class Changed:
+    """The patches (k, H, W, Z) in their new order, and whether that order is the old one reversed."""
+
+    patches: NDArray[np.float32]
+    upside_down: bool = False
+
+
+def augment(patches: NDArray[np.float32], rng: Generator, how: Augmentation, spec: PatchSpec = PATCH) -> Changed:
+    """Change the patches (k, H, W, Z) of one study, head to feet, all in the same way apart from the noise."""
     if rng.random() >= how.share:
-        return patches
+        return Changed(patches)
     if rng.random() < how.left_right:
         patches = patches[..., ::-1]
-    if rng.random() < how.cranio_caudal:
-        patches = patches[:, ::-1]
+    upside_down = bool(rng.random() < how.cranio_caudal)
+    if upside_down:
+        patches = patches[::-1, ::-1]
     if how.rotate_deg:
-        patches = _rotate(patches, np.radians(rng.uniform(-how.rotate_deg, how.rotate_deg)))
+        patches = turned(patches, np.radians(rng.uniform(-how.rotate_deg, how.rotate_deg)), spec)
     if how.shift_voxels:
         shift = rng.integers(-how.shift_voxels, how.shift_voxels + 1, 3)
         patches = np.roll(patches, tuple(shift), (1, 2, 3))
@@ -28,14 +53,19 @@ def augment_patches(patches: NDArray[np.float32], rng: Generator, how: Augmentat
     if how.noise:
         spread = np.float32(rng.uniform(0, how.noise))
         patches = patches + spread * rng.standard_normal(patches.shape, np.float32)
-    changed: NDArray[np.float32] = np.clip(patches, 0, 1, dtype=np.float32)
-    return changed
+    return Changed(np.clip(patches, 0, 1, dtype=np.float32), upside_down)
 
 
-def _rotate(patches: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
-    """In the sagittal plane, about the middle of each patch."""
+def turned(patches: NDArray[np.float32], angle: float, spec: PatchSpec = PATCH) -> NDArray[np.float32]:
+    """Patches (k, H, W, Z) turned by ``angle`` (radians) in the sagittal plane about the middle of each."""
+    height_mm, depth_mm, _ = spec.box_mm
+    scale = np.diag([height_mm / patches.shape[1], depth_mm / patches.shape[2]])
     turn = np.eye(4)
-    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn[1:3, 1:3] = np.linalg.inv(scale) @ [[cos, -sin], [sin, cos]] @ scale
     middle = (np.array(patches.shape) - 1) / 2
-    rotated: NDArray[np.float32] = affine_transform(patches, turn, middle - turn @ middle, order=1, mode="nearest")
-    return rotated
+    # Along the sequence nothing moves, but rounding would mix neighbouring patches.
+    turned_patches: NDArray[np.float32] = np.stack(
+        [affine_transform(p, turn[1:, 1:], (middle - turn @ middle)[1:], order=1, mode="nearest") for p in patches]
+    )
+    return turned_patches

@@ -42,14 +42,18 @@ def joint_loss(
     *,
     sequence_weight: float = 1.0,
     smoothed: bool = True,
+    aggregated: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """L = L1(study) + λ L2(patches), both binary cross entropy (paper §2.3).
 
     All inputs (b, k). ``valid`` is 0 on padding. ``patch_weight`` is 0 where the patch's own label is
-    unknown; the study's label is the largest label of its valid patches.
+    unknown; the study's label is the largest label of its valid patches. ``aggregated`` (b,) is F_agg where it is
+    not the (``smoothed``) maximum.
     """
     study_label = tf.reduce_max(patch_label * valid, axis=1)
-    study = tf.reduce_mean(binary_cross_entropy(study_label, study_probability(probability, valid, smoothed=smoothed)))
+    if aggregated is None:
+        aggregated = study_probability(probability, valid, smoothed=smoothed)
+    study = tf.reduce_mean(binary_cross_entropy(study_label, aggregated))
     weight = patch_weight * valid
     patches = tf.reduce_sum(weight * binary_cross_entropy(patch_label, probability))
     return study + sequence_weight * patches / tf.maximum(tf.reduce_sum(weight), 1.0)

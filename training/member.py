@@ -13,7 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from preprocess.aggregate import study_scores
-from training import checkpoint, models
+from training import checkpoint, models, variants
+from training.architecture import Architecture
 from training.checkpoint import Checkpoint
 from training.logs import Curves
 from training.losses import anatomy_loss, joint_loss
@@ -34,6 +35,7 @@ class TrainedMember:
 
     encoder: keras.Model
     head: keras.Model
+    """``variants.classifier`` of the preset's architecture."""
     step: int
     tuning_auc: float
     history: list[tuple[int, float, float]]
@@ -70,8 +72,9 @@ def train(
     checkpoint.make_deterministic(seed)
     height, width, depth = studies.patches.shape[1:]
     grid = height, width, depth
-    encoder = models.patch_encoder(grid, member=member, dtype=preset.dtype)
-    head = models.training_head(encoder.output_shape[-1])
+    built = preset.architecture
+    encoder = variants.patch_encoder(built, grid, member=member, dtype=preset.dtype, initializer=preset.initializer)
+    head = variants.classifier(built, encoder.output_shape[-1])
     if start is None:
         _expect_ct(encoder, studies)
     else:
@@ -101,9 +104,11 @@ def train(
         b, k = tf.shape(location)[0], tf.shape(location)[1]
         with tf.GradientTape() as tape:
             rows = encoder(tf.reshape(patches, (-1, *grid, 1)), training=True)
-            probability = head([tf.reshape(rows, (b, k, rows.shape[-1])), location], training=True)
-            # Plain maximum: after smoothing, one fractured patch among sound ones could not reach 1.
-            loss = joint_loss(probability, label, weight, valid, sequence_weight=preset.sequence_weight, smoothed=False)
+            probability, study = head([tf.reshape(rows, (b, k, rows.shape[-1])), location, valid], training=True)
+            label, weight = variants.targets(built, label, weight, valid)
+            loss = joint_loss(
+                probability, label, weight, valid, sequence_weight=preset.sequence_weight, aggregated=study
+            )
             total = loss
             if preset.anatomy_weight:
                 found = tf.reshape(anatomy(rows), (-1, height, 5))
@@ -144,7 +149,7 @@ def train(
             )
             curves.add(number, loss=losses[-1], learning_rate=rate)
             if number % preset.evaluate_every == 0 or number == preset.steps:
-                auc = roc_auc(tuning.study_label, scores(encoder, head, tuning))
+                auc = roc_auc(tuning.study_label, scores(encoder, head, tuning, built))
                 history.append((number, float(np.mean(list(losses)[-preset.evaluate_every :])), auc))
                 curves.add(number, tuning_auc=auc)
                 if auc >= best.auc:
@@ -171,7 +176,7 @@ def train(
         coming.cancel()
     curves.close()
     checkpoint.assign(served, best.weights)
-    plain = models.patch_encoder(grid, member=member)
+    plain = variants.patch_encoder(built, grid, member=member)
     plain.set_weights(encoder.get_weights())
     return TrainedMember(plain, head, best.step, best.auc, history)
 
@@ -200,7 +205,28 @@ def training_form(served: keras.Model) -> keras.Model:
 def probabilities(
     encoder: keras.Model, head: keras.Model, studies: Studies, *, flip: bool = False
 ) -> list[NDArray[np.float32]]:
-    """Patch probabilities (k,) of each study; ``flip`` shows the networks the mirror image."""
+    """Patch probabilities (k,) of each study; ``flip`` shows the networks the mirror image.
+
+    ``head`` as ``models.training_head`` gives it.
+    """
+    rows, location, _ = _padded(encoder, studies, flip=flip)
+    return _cut(np.asarray(head([rows, location])), studies)
+
+
+def scores(
+    encoder: keras.Model, head: keras.Model, studies: Studies, architecture: Architecture, *, flip: bool = False
+) -> NDArray[np.float64]:
+    """Study scores (m,) of one member by its own F_agg; ``head`` as ``variants.classifier`` gives it."""
+    probability, study = head(list(_padded(encoder, studies, flip=flip)))
+    if architecture.aggregation != "served":
+        return np.asarray(study, np.float64)
+    return np.array([study_scores(p[None, None])[0] for p in _cut(np.asarray(probability), studies)])
+
+
+def _padded(
+    encoder: keras.Model, studies: Studies, *, flip: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Features (m, k, D), location (m, k) and valid (m, k) of all studies, padded at the feet."""
     features = []
     for start in range(0, len(studies.patches), ENCODER_BATCH):
         patches = studies.patches[start : start + ENCODER_BATCH, ..., None].astype(np.float32) / 255
@@ -208,15 +234,15 @@ def probabilities(
     rows = np.concatenate(features)
     longest = int(np.diff(studies.starts).max())
     padded = np.zeros((len(studies), longest, rows.shape[-1]), np.float32)
-    location = np.zeros((len(studies), longest), np.float32)
+    location, valid = (np.zeros((len(studies), longest), np.float32) for _ in range(2))
     for i in range(len(studies)):
         own = studies.rows(i)
         padded[i, : own.stop - own.start] = rows[own]
         location[i, : own.stop - own.start] = studies.location[own]
-    answer = np.asarray(head([padded, location]))
-    return [answer[i, : studies.starts[i + 1] - studies.starts[i]] for i in range(len(studies))]
+        valid[i, : own.stop - own.start] = 1
+    return padded, location, valid
 
 
-def scores(encoder: keras.Model, head: keras.Model, studies: Studies) -> NDArray[np.float64]:
-    """Study scores (m,) of one member without flips: smoothed and maximum, as served."""
-    return np.array([study_scores(p[None, None])[0] for p in probabilities(encoder, head, studies)])
+def _cut(padded: NDArray[np.float32], studies: Studies) -> list[NDArray[np.float32]]:
+    """Without the padding: an array (k,) a study."""
+    return [padded[i, : studies.starts[i + 1] - studies.starts[i]] for i in range(len(studies))]

@@ -31,7 +31,9 @@ POOL_AFTER = (1, 2, 3)
 PASSTHROUGH_FILTERS = 64
 
 
-def patch_encoder(grid: tuple[int, int, int] = GRID, *, member: str = "a", dtype: str = "float32") -> keras.Model:
+def patch_encoder(
+    grid: tuple[int, int, int] = GRID, *, member: str = "a", dtype: str = "float32", initializer: str = "he_normal"
+) -> keras.Model:
     """F_rep: patches (n, H, W, Z, 1) in [0, 1] to features (n, D).
 
     Three blocks of two 3×3×3 convolutions and a 2× max pool, filters doubling from 8, flattened: 53,896
@@ -48,12 +50,12 @@ def patch_encoder(grid: tuple[int, int, int] = GRID, *, member: str = "a", dtype
                 3,
                 padding="same",
                 activation="relu",
-                kernel_initializer="he_normal",
+                kernel_initializer=initializer,
                 dtype=dtype,
                 name=f"block{block}_conv{step}",
             )(x)
         x = layers.MaxPooling3D(2, dtype=dtype, name=f"block{block}_pool")(x)
-    outputs = _Rows(x.shape[1] * x.shape[2] * x.shape[3] * x.shape[4], name=FEATURE_ROWS.name)(x)
+    outputs = Rows(x.shape[1] * x.shape[2] * x.shape[3] * x.shape[4], name=FEATURE_ROWS.name)(x)
     return keras.Model(inputs, outputs, name=encoder_name(member))
 
 
@@ -96,12 +98,12 @@ def sequence_head(features: int, *, member: str = "a") -> keras.Model:
     location = keras.Input(batch_shape=(None,), name=LOCATION.name)
     located = _Locate(name="located")([projection(rows), location])
     judged = layers.Concatenate(name="judged")([located, lstm(located)])
-    probability = classifier(_Rows(PROJECTION_UNITS + 1 + LSTM_UNITS, name="rows")(judged))
+    probability = classifier(Rows(PROJECTION_UNITS + 1 + LSTM_UNITS, name="rows")(judged))
     folded = _Fold(name=PATCH_PROBABILITY.name)([probability, location])
     return keras.Model([rows, location], folded, name=head_name(member))
 
 
-class _Rows(layers.Layer):  # type: ignore[misc]
+class Rows(layers.Layer):  # type: ignore[misc]
     """Everything but the last axis to rows: (n, …) to (m, width), a constant shape in the exported graph."""
 
     def __init__(self, width: int, name: str) -> None:

@@ -3,6 +3,9 @@
 
 from dataclasses import dataclass, field
 
+from preprocess.spec import PATCH, PatchSpec
+from training.architecture import SERVED, Architecture
+
 
 @dataclass(frozen=True)
 class DetectorPreset:
@@ -72,6 +75,11 @@ class MemberPreset:
     of grade 2 or 3."""
     evaluate_every: int = 150
     dtype: str = "mixed_bfloat16"
+    architecture: Architecture = SERVED
+    patch: PatchSpec = PATCH
+    """What the patches show. Stored ones are cut and averaged to it: a smaller box, fewer voxels, a narrower window."""
+    initializer: str = "he_normal"
+    """Of the convolutions of F_rep: Keras' name of a distribution."""
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(shift_voxels=1, intensity_scale=0.12, intensity_shift=0.06, noise=0.02)
     )

@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from training import models
+from training import models, variants
+from training.architecture import SERVED, Architecture, not_served_because, of_settings
 from vcf.contract import FEATURES, MEMBERS, SPINAL_CORD_DETECTOR, encoder_name, head_name
 from vcf.errors import SetupError
 
@@ -46,13 +47,20 @@ def save_detector(folder: Path, trained: keras.Model) -> None:
     trained.save_weights(weights_path(folder, DETECTOR_NAME))
 
 
-def save_member(folder: Path, member: str, encoder: keras.Model, head: keras.Model) -> None:
-    """Save F_rep and F_seq of a member; ``head`` in its training or its served form."""
+def save_member(
+    folder: Path, member: str, encoder: keras.Model, head: keras.Model, architecture: Architecture = SERVED
+) -> None:
+    """Save F_rep and F_seq of a member; ``head`` in its training or its served form.
+
+    A head that has no served form is saved as it is: an evaluation may load it, ``load_member`` refuses it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    served = models.sequence_head(encoder.output_shape[-1], member=member)
-    served.set_weights(head.get_weights())
+    if not_served_because(architecture) is None:
+        served = models.sequence_head(encoder.output_shape[-1], member=member)
+        served.set_weights(head.get_weights())
+        head = served
     encoder.save_weights(weights_path(folder, encoder_name(member)))
-    served.save_weights(weights_path(folder, head_name(member)))
+    head.save_weights(weights_path(folder, head_name(member)))
 
 
 def load_detector(folder: Path = SHIPPED) -> keras.Model:
@@ -61,9 +69,21 @@ def load_detector(folder: Path = SHIPPED) -> keras.Model:
 
 
 def load_member(member: str, folder: Path = SHIPPED) -> tuple[keras.Model, keras.Model]:
-    """Served F_rep and F_seq of a member."""
+    """Served F_rep and F_seq of a member.
+
+    Raises:
+        SetupError: a weights file is missing or cannot be read, or the member is of an architecture that is not served.
+    """
+    entry = read_manifest(folder).get("members", {}).get(member, {})
+    architecture, patch = of_settings(entry.get("settings", {}))
+    if reason := not_served_because(architecture, patch):
+        raise SetupError(
+            f"member {member} in {folder} cannot be served: {reason}. A served member has F_rep `deep` or `shallow`,"
+            " F_seq `lstm` with location, F_agg `served`, `max` or `smoothed_max`, and patches as preprocess/spec.py"
+            " has them"
+        )
     return (
-        _loaded(folder, models.patch_encoder(member=member)),
+        _loaded(folder, variants.patch_encoder(architecture, member=member)),
         _loaded(folder, models.sequence_head(FEATURES, member=member)),
     )
 
@@ -100,7 +120,14 @@ def update_manifest(folder: Path, **entries: Any) -> None:
             merge = name == "members" and name in manifest
             manifest[name] = manifest[name] | entry if merge else entry
         manifest["files"] = {p.name: sha256(p.read_bytes()) for p in sorted(folder.glob("*.weights.h5"))}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in one step: a kill leaves the old one or the new one."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
 
 
 def unchanged(folder: Path, networks: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.augment import augment_patches
+from training.augment import augment
 from training.presets import MemberPreset
 
 HEIGHT_UNIT_MM = 10.0
@@ -165,9 +165,13 @@ class Sampler:
         for i, run in enumerate(runs):
             n = run.stop - run.start
             scaled = s.patches[run].astype(np.float32) / 255
-            patches[i, :n] = augment_patches(scaled, self.rng, self.preset.augmentation)
+            changed = augment(scaled, self.rng, self.preset.augmentation, self.preset.patch)
+            order = slice(None, None, -1 if changed.upside_down else 1)
+            patches[i, :n] = changed.patches
             flat["valid"][i, :n] = 1
-            anatomy[i, :n] = s.anatomy[run]
+            anatomy[i, :n] = s.anatomy[run][order, order]
             for name in ("location", "label", "weight"):
-                flat[name][i, :n] = getattr(s, name)[run]
+                flat[name][i, :n] = getattr(s, name)[run][order]
+            if changed.upside_down:
+                flat["location"][i, :n] = 1 - flat["location"][i, :n]
         return Batch(patches, **flat, anatomy=anatomy)

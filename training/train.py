@@ -16,6 +16,7 @@ from training.data.canal import load_canal_slices
 from training.data.splits import Part
 from training.metrics import operating_point, rates, roc_auc
 from training.own_data import OwnData
+from training.patch_variants import resampled
 from training.presets import Preset
 from training.real_studies import load_warped
 from training.studies import Studies
@@ -182,6 +183,7 @@ class Training:
         if start:
             settings["started_from_sha256"] = digest(*(w for network in start for w in network.get_weights()))
         kept = self._checkpoint(f"member_{name}", settings)
+        training, tuning = resampled(training, preset.patch), resampled(tuning, preset.patch)
         entry: dict[str, Any] = store.read_manifest(self.out).get("members", {}).get(name, {})
         if self._finished(entry, kept, [encoder_name(name), head_name(name)]):
             return entry
@@ -196,7 +198,7 @@ class Training:
             kept=kept,
             logs=self.out / LOGS / f"member_{name}",
         )
-        store.save_member(self.out, name, trained.encoder, trained.head)
+        store.save_member(self.out, name, trained.encoder, trained.head, preset.architecture)
         entry = self._described(kept) | {
             "studies": len(training),
             "patches": len(training.patches),

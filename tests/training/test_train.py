@@ -2,6 +2,7 @@
 """One tiny training of everything, through the command line, to the files that a server loads."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("tf2onnx")
 
 from training import store, train
+from training.checkpoint import as_json
 from training.detector import CanalImages
+from training.presets import PRESETS
 from training.reference import ensemble
 from training.studies import Studies
 from vcf.cli import main
@@ -40,6 +43,53 @@ def test_writes_weights_and_an_honest_manifest(trained: Path) -> None:
     assert "synthetic" in manifest["detector"]["figures"]
     assert "synthetic" in manifest["test"]
     assert 0 <= manifest["operating_point"]["threshold"] <= 1
+
+
+@pytest.mark.slow
+def test_manifest_holds_the_whole_configuration(trained: Path) -> None:
+    manifest, preset = store.read_manifest(trained / "w"), PRESETS["tiny"]
+    assert manifest["detector"]["settings"] == as_json(asdict(preset.detector))
+    for entry in (manifest["detector"], *manifest["members"].values()):
+        assert entry["preset"] == "tiny"
+        assert len(entry["data"]) == 16
+    for entry in manifest["members"].values():
+        assert entry["settings"] == as_json(asdict(preset.member))
+    assert not list((trained / "w").rglob("*.npz"))  # finished: nothing to go on with
+    assert len(list((trained / "w" / train.LOGS).iterdir())) == 1 + len(MEMBERS)
+
+
+@pytest.mark.slow
+def test_the_same_command_again_trains_nothing(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    before = store.read_manifest(trained / "w")
+    monkeypatch.setenv("VCF_CACHE", str(trained / "cache"))
+    monkeypatch.setattr(train, "load_canal_slices", lambda *_: [])
+    monkeypatch.setattr(train, "load_warped", lambda *_, **__: None)
+    monkeypatch.setattr(train.member, "train", never)
+    monkeypatch.setattr(train.detector, "train", never)
+    command = ["train", "all", "--preset", "tiny", "--out", str(trained / "w")]
+    assert main(command) == 0
+    assert store.read_manifest(trained / "w") == before
+    for changed in (["--seed", "1"], ["--fresh"], ["--steps", "1"]):
+        with pytest.raises(AssertionError, match="trained again"):
+            main([*command, *changed])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["all", "--variant", "lstm"], "belongs to `vcf train member`"),
+        (["member", "--variant", "gru"], "--variant gru: one of lstm, max"),
+        (["search", "--steps", "0"], "--steps 0: at least 1"),
+    ],
+)
+def test_unusable_options_are_named(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *options, "--preset", "tiny", "--out", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

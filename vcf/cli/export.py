@@ -113,7 +113,7 @@ def run_onnx(args: argparse.Namespace) -> int:
     folder = args.weights or SHIPPED
     point = read_manifest(folder).get("operating_point")
     if point is None:
-        raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train members --out {folder}`")
+        raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train threshold --out {folder}`")
     export_networks(load_networks(folder), args.repository, _written)
     print(f"threshold {point['threshold']:.4f}: {write_operating_point(args.repository, point)}")
     return 0

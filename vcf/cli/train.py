@@ -5,16 +5,20 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcf.contract import MEMBERS
+from vcf.errors import SetupError
 
 if TYPE_CHECKING:
     from training.own_data import OwnData
+    from training.presets import Preset
     from training.train import Progress
 
-WHAT = ("detector", "members", "threshold", "all")
+WHAT = ("detector", "member", "threshold", "all", "search", "ablation")
+LOCAL_RAY = "local"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,7 +30,12 @@ def add_parser(subparsers: Any) -> None:
         "synthetic.",
         epilog="Afterwards `vcf export onnx --weights DIR` writes what the server loads.",
     )
-    parser.add_argument("what", choices=WHAT, help="all is the first three, in this order")
+    parser.add_argument(
+        "what",
+        choices=WHAT,
+        help="all is the first three, in this order; search trains a pool of candidates and makes the best three the"
+        " members; ablation compares the paper's variants",
+    )
     parser.add_argument(
         "--member",
         action="append",
@@ -67,6 +76,18 @@ def add_parser(subparsers: Any) -> None:
         help="train anew what is finished or begun in DIR; otherwise the same command goes on where it was stopped",
     )
     parser.add_argument("--start", type=Path, metavar="DIR", help="weights that members go on from, e.g. on own data")
+    parser.add_argument(
+        "--variant", metavar="NAME", help="of member: another of the paper's architectures, see docs/training.md"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="of each member or candidate, in place of the preset's")
+    parser.add_argument("--candidates", type=int, metavar="N", help="of search: only the first N of the pool")
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const=LOCAL_RAY,
+        metavar="ADDRESS",
+        help="of search and ablation: train candidates side by side on a Ray cluster; without ADDRESS on this machine",
+    )
     parser.add_argument("--test", type=int, default=0, metavar="N", help="then evaluate on N held-out phantoms")
     parser.set_defaults(run=run)
 
@@ -74,12 +95,11 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, save, print what was reached."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from training.presets import PRESETS
     from training.train import SYNTHETIC, Training
 
     with bars() as progress:
         training = Training(
-            PRESETS[args.preset],
+            _preset(args),
             args.out,
             args.seed,
             args.canals,
@@ -91,15 +111,46 @@ def run(args: argparse.Namespace) -> int:
         )
         if args.what in ("detector", "all"):
             print_figures("detector", training.train_detector()["figures"])
-        if args.what in ("members", "all"):
+        if args.what in ("member", "all"):
             studies, tuning = training.load_studies()
             for name in args.member or MEMBERS:
                 print_figures(f"member {name}", training.train_member(name, studies, tuning)["figures"])
+        if args.what == "search":
+            from training.ensemble import search
+            from training.search import pool
+
+            found = search(training, pool(training.preset.member, args.seed, count=args.candidates), args.ray)
+            print(found["table"])
+            print(f"members {', '.join(MEMBERS)}: {', '.join(found['chosen']['members'])}")
+            print_figures("ensemble, tuning", {training.figures_of: found["operating_point"]})
+        if args.what == "ablation":
+            from training.ablation import ablation
+
+            print(ablation(training, args.ray)["table"])
         if args.what in ("threshold", "all"):
             print_figures("ensemble, tuning", {training.figures_of: training.fix_operating_point()})
         if args.test:
             print_figures("ensemble, held-out", {SYNTHETIC: training.test(args.test)})
     return 0
+
+
+def _preset(args: argparse.Namespace) -> "Preset":
+    """The preset with the command line's changes."""
+    from training.architecture import VARIANTS
+    from training.presets import PRESETS
+
+    preset, changes = PRESETS[args.preset], {}
+    if args.steps is not None:
+        if args.steps < 1:
+            raise SetupError(f"--steps {args.steps}: at least 1 is needed")
+        changes["steps"] = args.steps
+    if args.variant is not None:
+        if args.what != "member":
+            raise SetupError(f"--variant belongs to `vcf train member`, not to `vcf train {args.what}`")
+        if args.variant not in VARIANTS:
+            raise SetupError(f"--variant {args.variant}: one of {', '.join(VARIANTS)} is needed")
+        changes["architecture"] = VARIANTS[args.variant]
+    return replace(preset, member=replace(preset.member, **changes))
 
 
 def _own_data(args: argparse.Namespace, progress: "Progress") -> "OwnData | None":

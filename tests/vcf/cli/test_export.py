@@ -40,7 +40,7 @@ def test_plans_without_tensorrt(tiny_repository: Path, capsys: pytest.CaptureFix
 def test_weights_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorflow")
     assert main(["export", "onnx", "--weights", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-    assert "has no operating point: run `vcf train members" in capsys.readouterr().err
+    assert "has no operating point: run `vcf train threshold" in capsys.readouterr().err
 
 
 def test_python_models_are_copied(tmp_path: Path) -> None:

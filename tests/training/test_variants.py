@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+import keras
+import tensorflow as tf
+
+from preprocess.aggregate import study_scores
+from preprocess.spec import PATCH
+from tests.training.resumable import MEMBER, bright_or_dark
+from training import member, models, store, variants
+from training.architecture import SERVED, VARIANTS, Architecture, not_served_because, of_settings
+from training.checkpoint import as_json
+from vcf.contract import FEATURES
+from vcf.errors import SetupError
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(2, 5, 64)).astype(np.float32)
+LOCATION = np.tile(np.linspace(0, 1, 5, dtype=np.float32), (2, 1))
+VALID = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], np.float32)
+
+
+def answers(architecture: Architecture, rows: np.ndarray = ROWS, location: np.ndarray = LOCATION) -> list[np.ndarray]:
+    keras.utils.set_random_seed(3)
+    return [np.asarray(a) for a in variants.classifier(architecture, 64)([rows, location, VALID])]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_padding_changes_no_answer(name: str) -> None:
+    """What lies on the padding of the second study must not be seen, whichever way a sequence is read."""
+    other = ROWS.copy()
+    other[1, 3:] += 7
+    place = LOCATION.copy()
+    place[1, 3:] = 9
+    patches, study = answers(VARIANTS[name])
+    patches_again, study_again = answers(VARIANTS[name], other, place)
+    np.testing.assert_allclose(patches_again * VALID, patches * VALID, atol=1e-6)
+    np.testing.assert_allclose(study_again, study, atol=1e-6)
+    assert patches.shape == (2, 5)
+    assert study.shape == (2,)
+    assert ((study > 0) & (study < 1)).all()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_location_is_seen_where_the_variant_has_it(name: str) -> None:
+    before, _ = answers(VARIANTS[name])
+    after, _ = answers(VARIANTS[name], location=1 - LOCATION)
+    assert (np.abs(after - before).max() > 1e-5) == VARIANTS[name].location
+
+
+def test_bilstm_looks_both_ways_and_lstm_from_the_head_alone() -> None:
+    lower = ROWS.copy()
+    lower[0, 4] += 5
+    for name, sees in (("bilstm", True), ("lstm", False)):
+        before, after = (answers(VARIANTS[name], r)[0] for r in (ROWS, lower))
+        assert (np.abs(after[0, 0] - before[0, 0]) > 1e-6) == sees
+
+
+def test_aggregations_are_those_of_the_product() -> None:
+    patches, study = answers(VARIANTS["lstm-max"])
+    np.testing.assert_allclose(study, (patches * VALID).max(1), rtol=1e-6)
+    patches, study = answers(VARIANTS["lstm-smoothed-max"])
+    for i, k in enumerate((5, 3)):
+        assert study[i] == pytest.approx(study_scores(patches[i, :k][None, None])[0], abs=1e-6)
+
+
+def test_max_filter_scores_a_patch_by_its_environment() -> None:
+    keras.utils.set_random_seed(3)
+    architecture = VARIANTS["max"]
+    filtered = variants.classifier(architecture, 64)
+    alone = keras.Model(filtered.inputs, filtered.get_layer("classifier").output)
+    own = np.asarray(alone([ROWS, LOCATION, VALID]))[..., 0] * VALID
+    patches, study = (np.asarray(a) for a in filtered([ROWS, LOCATION, VALID]))
+    padded = np.pad(own, ((0, 0), (1, 1)))
+    expected = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    np.testing.assert_allclose(patches * VALID, expected * VALID, rtol=1e-6)
+    np.testing.assert_allclose(study, own.max(1), rtol=1e-6)
+
+
+def test_environments_are_judged_by_what_is_known_of_them() -> None:
+    label = tf.constant([[0.0, 0, 1, 0, 0, 0, 0]])
+    weight = tf.constant([[1.0, 1, 1, 1, 1, 0, 1]])
+    found, decided = variants.targets(VARIANTS["max"], label, weight, tf.ones_like(label))
+    np.testing.assert_array_equal(found, [[0, 1, 1, 1, 0, 0, 0]])
+    np.testing.assert_array_equal(decided, [[1, 1, 1, 1, 0, 0, 0]])  # the last three see the unknown one
+    assert variants.targets(SERVED, label, weight, tf.ones_like(label)) == (label, weight)
+
+
+def test_default_has_the_weights_and_answers_of_the_shipped_head() -> None:
+    classifier, head = variants.classifier(SERVED, FEATURES), models.training_head(FEATURES)
+    head.set_weights(classifier.get_weights())
+    rows = RNG.normal(size=(2, 5, FEATURES)).astype(np.float32)
+    np.testing.assert_allclose(classifier([rows, LOCATION, VALID])[0], head([rows, LOCATION]), atol=1e-6)
+    assert variants.patch_encoder(SERVED).count_params() == models.patch_encoder().count_params()
+
+
+def test_shallow_encoder_is_one_convolution_with_the_served_features() -> None:
+    shallow = variants.patch_encoder(VARIANTS["shallow"])
+    assert shallow.count_params() == 5**3 * 32 + 32
+    assert shallow.output_shape == (None, FEATURES)
+    with pytest.raises(ValueError, match="multiple of 8"):
+        variants.patch_encoder(VARIANTS["shallow"], (32, 12, 32))
+
+
+def test_only_what_the_served_graphs_hold_is_servable() -> None:
+    served = {name for name, architecture in VARIANTS.items() if not_served_because(architecture) is None}
+    assert served == {"lstm", "lstm-max", "lstm-smoothed-max", "shallow-lstm"}
+    assert "other patches" in str(not_served_because(SERVED, replace(PATCH, grid=(16, 16, 16))))
+
+
+def test_settings_give_back_architecture_and_patches() -> None:
+    preset = replace(MEMBER, architecture=VARIANTS["bilstm"], patch=replace(PATCH, grid=(32, 24, 24)))
+    assert of_settings(as_json(asdict(preset))) == (preset.architecture, preset.patch)
+    assert of_settings({}) == (SERVED, PATCH)
+    with pytest.raises(ValueError, match="sequence 'gru': one of lstm, bilstm, max"):
+        Architecture(sequence="gru")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "servable"), [("bilstm", False), ("shallow-lstm", True)])
+def test_a_member_is_loaded_for_serving_only_if_it_can_be_served(name: str, servable: bool, tmp_path: Path) -> None:
+    architecture = VARIANTS[name]
+    encoder = variants.patch_encoder(architecture)
+    store.save_member(tmp_path, "a", encoder, variants.classifier(architecture, FEATURES), architecture)
+    settings = asdict(replace(MEMBER, architecture=architecture))
+    store.update_manifest(tmp_path, members={"a": {"settings": settings}})
+    if servable:
+        for before, after in zip(encoder.get_weights(), store.load_member("a", tmp_path)[0].get_weights(), strict=True):
+            np.testing.assert_array_equal(before, after)
+    else:
+        with pytest.raises(SetupError, match=r"member a .* cannot be served: its F_seq is not the LSTM"):
+            store.load_member("a", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["max", "bilstm-aggregation", "shallow", "bilstm"])
+def test_every_kind_of_variant_learns(name: str) -> None:
+    """With a seed that leaves the few units of such a small F_seq alive: ReLUs that start dead stay so."""
+    preset = replace(
+        MEMBER, architecture=VARIANTS[name], learning_rate=5e-3, anatomy_weight=0.0, evaluate_every=20, severe_first=0.0
+    )
+    data, tuning = bright_or_dark(24, 0, patches=3), bright_or_dark(12, 1, patches=3)
+    trained = member.train(data, tuning, preset, member="a", seed=2)
+    assert trained.tuning_auc > 0.95
+    assert trained.history[-1][1] < trained.history[0][1]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candidates trained side by side on a Ray cluster."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.candidates import Outcome, train_candidate
+from training.search import Candidate
+from training.studies import Studies
+from vcf.errors import SetupError
+
+LOCAL = "local"
+"""In place of an address: a cluster of this machine's processors, for the time of the search."""
+
+
+def train_on_ray(
+    candidates: Sequence[Candidate],
+    out: Path,
+    training: Studies,
+    tuning: Studies,
+    *,
+    address: str = LOCAL,
+    workers: int | None = None,
+    done: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Train all candidates, one a processor; the studies travel through Ray's object store.
+
+    ``out`` has to be a folder that all machines of the cluster see, and the project has to be installed on them:
+    results and checkpoints are written by the workers, so that a search goes on after machines were lost. ``workers``
+    limits a local cluster. ``done`` is called as candidates finish; the result has the order of ``candidates``.
+
+    Raises:
+        SetupError: Ray is not installed, or no cluster answers at the address.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray starts
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise SetupError("--ray needs Ray: install the project with its extra `cluster`") from None
+    try:
+        if address == LOCAL:
+            ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, RuntimeError) as error:
+        raise SetupError(f"no Ray cluster at {address}: {error}") from None
+    try:
+        train = ray.remote(num_cpus=1, max_retries=2)(_train)
+        shared = ray.put(training), ray.put(tuning)
+        running = {train.remote(c, out.resolve(), *shared): number for number, c in enumerate(candidates)}
+        outcomes: dict[int, Outcome] = {}
+        while running:
+            (finished,), _ = ray.wait(list(running), num_returns=1)
+            outcome: Outcome = ray.get(finished)
+            outcomes[running.pop(finished)] = outcome
+            done(outcome)
+    finally:
+        ray.shutdown()
+    return [outcomes[number] for number in range(len(candidates))]
+
+
+def _train(candidate: Candidate, out: Path, training: Studies, tuning: Studies) -> Outcome:
+    """In a worker. Its processor is one of several at work, and further threads would only wait for each other."""
+    import tensorflow as tf
+
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    return train_candidate(candidate, out, training, tuning)
