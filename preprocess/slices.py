@@ -15,6 +15,9 @@ from preprocess.tent import tent_weights, tent_window
 def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_every_mm) -> NDArray[np.int32]:
     """Indices, ascending, of the slices nearest to 0, 30, 60 … mm; the first and the last slice always.
 
+    The spacing counts as float32, as requests carry it: at 2.4 mm, slices 12 and 13 are equally near to 30 mm, and
+    client and server, training and serving must choose the same one.
+
     Raises
     ------
     ValueError
@@ -25,6 +28,7 @@ def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_ev
             "needs at least 2 slices and positive spacings, "
             f"found {n_slices} slices, {spacing_z_mm} mm apart, one every {every_mm} mm"
         )
+    spacing_z_mm = float(np.float32(spacing_z_mm))
     height_mm = (n_slices - 1) * spacing_z_mm
     wanted = np.round(np.arange(0.0, height_mm, every_mm) / spacing_z_mm).astype(np.int32)
     picked: NDArray[np.int32] = np.unique(np.append(np.minimum(wanted, n_slices - 1), n_slices - 1)).astype(np.int32)

@@ -61,3 +61,9 @@ def test_pixels_and_millimetres_are_inverse():
     places = np.random.default_rng(0).uniform(0, 256, (5, 2))
     there = image_to_volume_mm(places, (10, 512, 400), (1, 0.7, 0.9))
     np.testing.assert_allclose(volume_to_image_px(there, (10, 512, 400), (1, 0.7, 0.9)), places)
+
+
+@pytest.mark.parametrize("spacing_mm", [2.4, 0.8, 4.0, 1.2, 30 / 7.5])
+def test_ties_are_broken_alike_in_either_precision(spacing_mm: float) -> None:
+    in_double = pick(300, spacing_mm)
+    assert in_double.tolist() == pick(300, float(np.float32(spacing_mm))).tolist()
