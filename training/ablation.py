@@ -118,7 +118,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     left.set_xticks(range(len(SETTINGS)), list(SETTINGS))
     left.set_ylabel("ROC AUC on tuning studies")
     left.set_title("Approaches of the paper's Figure 3a", fontsize=10)
-    left.legend(frameon=False, fontsize=8, loc="lower left")
+    left.legend(frameon=False, fontsize=8, ncols=len(FIGURE_3A), loc="upper center", bbox_to_anchor=(0.5, -0.08))
     served = sorted((r for r in rows if r["setting"] == SERVED), key=lambda r: r["auc"])
     for place, row in enumerate(served):
         low, high = row["auc_interval"] or (row["auc"], row["auc"])

@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 
 from preprocess.spec import PATCH
 from tests.training.resumable import MEMBER
-from training import candidates, store
+from training import candidates, models, store
 from training.architecture import VARIANTS
 from training.candidates import CANDIDATES
 from training.cluster import train_on_ray
@@ -22,7 +22,8 @@ from training.presets import PRESETS
 from training.search import Candidate
 from training.studies import Studies
 from training.train import Training, ensemble_scores
-from vcf.contract import MEMBERS
+from vcf.cli import main
+from vcf.contract import MEMBERS, PATCHES
 from vcf.errors import SetupError
 
 PRESET = replace(MEMBER, steps=2, evaluate_every=1, patches_per_step=4, lengths=(2,), anatomy_weight=0.0)
@@ -103,6 +104,20 @@ def test_chosen_by_the_mean_over_flips(searched: Path) -> None:
         result = json.loads((searched / CANDIDATES / candidate.name / "result.json").read_text())
         assert np.shape(result["scores"]) == (2, 6)
         assert result["auc"] == roc_auc(labels, np.mean(result["scores"], axis=0))
+
+
+@pytest.mark.slow
+def test_chosen_members_are_exported_whatever_their_encoder(searched: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    store.save_detector(searched, models.canal_detector())
+    assert main(["export", "onnx", "--weights", str(searched), "--out", str(tmp_path)]) == 0
+    patches = np.random.default_rng(0).random((2, *PATCH.grid, 1), np.float32)
+    for member in MEMBERS:
+        encoder, _ = store.load_member(member, searched)
+        session = onnxruntime.InferenceSession(tmp_path / encoder.name / "1" / "model.onnx")
+        (found,) = session.run(None, {PATCHES.name: patches})
+        np.testing.assert_allclose(found, np.asarray(encoder(patches)), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
