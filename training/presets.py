@@ -50,14 +50,14 @@ class Augmentation:
 class MemberPreset:
     """Training of one member, F_rep and F_seq together."""
 
-    phantoms: int = 280
+    phantoms: int = 900
     """Patients; each is rendered healthy or fractured."""
-    tuning_phantoms: int = 120
+    tuning_phantoms: int = 200
     views: int = 2
     """Fields of view and detector errors drawn for each rendered patient."""
-    warped: int = 80
+    warped: int = 250
     """Deformed copies of real CTs, as twins too: real texture, with and without fractures."""
-    steps: int = 1000
+    steps: int = 5000
     patches_per_step: int = 40
     """A batch holds this many patches: many short sequences or few long ones."""
     lengths: tuple[int, ...] = (3, 4, 5, 10)
@@ -70,10 +70,10 @@ class MemberPreset:
     anatomy_weight: float = 0.5
     """Of a second task in training: heights and places of the vertebral bodies, which phantoms know exactly. It teaches
     F_rep endplates several times faster than fracture labels alone do. Its layer is dropped afterwards."""
-    severe_first: float = 0.25
+    severe_first: float = 0.05
     """Share of the steps, at the start of a training from random weights, whose positive studies all have a fracture
     of grade 2 or 3."""
-    evaluate_every: int = 150
+    evaluate_every: int = 250
     dtype: str = "mixed_bfloat16"
     architecture: Architecture = SERVED
     patch: PatchSpec = PATCH
@@ -81,7 +81,7 @@ class MemberPreset:
     initializer: str = "he_normal"
     """Of the convolutions of F_rep: Keras' name of a distribution."""
     augmentation: Augmentation = field(
-        default_factory=lambda: Augmentation(shift_voxels=1, intensity_scale=0.12, intensity_shift=0.06, noise=0.02)
+        default_factory=lambda: Augmentation(shift_voxels=1, intensity_scale=0.12, intensity_shift=0.06, noise=0.04)
     )
 
 
