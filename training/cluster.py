@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candidates trained side by side on a Ray cluster."""
 
+import logging
 import os
+import secrets
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from training.search import Candidate
 from training.studies import Studies
 from vcf.errors import SetupError
 
+ANSWER_WITHIN_S = 10.0
 LOCAL = "local"
 """In place of an address: a cluster of this machine's processors, for the time of the search."""
 
@@ -38,12 +42,16 @@ def train_on_ray(
         import ray
     except ModuleNotFoundError:
         raise SetupError("--ray needs Ray: install the project with its extra `cluster`") from None
+    quiet = {"log_to_driver": False, "logging_level": logging.WARNING}
     try:
         if address == LOCAL:
-            ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, log_to_driver=False)
+            # A secret of this run; Ray would otherwise keep one in the user's home folder.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, **quiet)
         else:
-            ray.init(address=address, log_to_driver=False)
-    except (ConnectionError, RuntimeError) as error:
+            _expect_answer(address)
+            ray.init(address=address, **quiet)
+    except (OSError, RuntimeError) as error:
         raise SetupError(f"no Ray cluster at {address}: {error}") from None
     try:
         train = ray.remote(num_cpus=1, max_retries=2)(_train)
@@ -58,6 +66,17 @@ def train_on_ray(
     finally:
         ray.shutdown()
     return [outcomes[number] for number in range(len(candidates))]
+
+
+def _expect_answer(address: str) -> None:
+    """Try to reach HOST:PORT or ray://HOST:PORT; Ray itself gives up after minutes.
+
+    Raises:
+        OSError: nothing answers there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_WITHIN_S).close()
 
 
 def _train(candidate: Candidate, out: Path, training: Studies, tuning: Studies) -> Outcome:

@@ -2,6 +2,7 @@
 """The search from a pool of candidates to members a, b, c, one after another and on a local Ray cluster."""
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,14 @@ def test_two_ray_workers_train_the_same_candidates(searched: Path, tmp_path: Pat
     for outcome in outcomes:
         alone = json.loads((searched / CANDIDATES / outcome.candidate.name / "result.json").read_text())
         np.testing.assert_allclose(outcome.scores, alone["scores"], rtol=1e-4)  # other threads, other sums
+
+
+def test_an_absent_cluster_is_named_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(SetupError, match=f"no Ray cluster at 127.0.0.1:{port}"):
+        train_on_ray(POOL, tmp_path, *training(tmp_path).load_studies(), address=f"127.0.0.1:{port}")
 
 
 def test_refuses_pools_too_small(tmp_path: Path) -> None:
