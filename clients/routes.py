@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from clients.calls import Calls
 from clients.endpoint import Endpoint
 from clients.faults import late
+from clients.one_thread import on_one_thread
 from clients.region import Region
 from clients.servers import Servers
 from clients.wire import Answer, Arrays, Content, Inputs, InRegion, prepare
@@ -203,7 +204,7 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
         async with _shared(route, shares_memory, volume.hu[:, window.y, window.x]) as voxels:
             await send(voxels)
 
-    _, view = await route.calls.meanwhile(send_crop(), sagittal.midsagittal, volume.hu, spacing, line)
+    _, view = await route.calls.meanwhile(send_crop(), on_one_thread, sagittal.midsagittal, volume.hu, spacing, line)
     exchange = route.done(CROP if shares_memory is None else SHM, VCF_CROP)
     picture: Arrays = {contract.MIDSAGITTAL.name: view.hu, contract.MIDSAGITTAL_MM.name: view.place_mm}
     return replace(exchange, tensors={**exchange.tensors, **picture})

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from clients.one_thread import on_one_thread
+
+
+def threads() -> set[int]:
+    return {library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()}
+
+
+@pytest.fixture
+def usual() -> set[int]:
+    """How many threads there are outside."""
+    _ = np.ones((2, 2), np.float32) @ np.ones((2, 2), np.float32)
+    if threads() in (set(), {1}):
+        pytest.skip("this BLAS takes no second thread here")
+    return threads()
+
+
+def test_the_number_of_threads_comes_back(usual: set[int]) -> None:
+    assert on_one_thread(threads) == {1}
+    assert threads() == usual
+
+
+def test_it_comes_back_after_an_error(usual: set[int]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        on_one_thread(lambda: 1 / 0)
+    assert threads() == usual
+
+
+def test_it_comes_back_after_many_studies_at_a_time(usual: set[int]) -> None:
+    with ThreadPoolExecutor(8) as callers:
+        assert list(callers.map(lambda _: on_one_thread(threads), range(40))) == [{1}] * 40
+    assert threads() == usual
+
+
+def test_a_forked_process_has_a_thread_of_its_own() -> None:
+    on_one_thread(threads)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(on_one_thread, (abs, -3)).get(timeout=20) == 3
