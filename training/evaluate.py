@@ -104,7 +104,7 @@ def operating_points(folder: Path) -> dict[str, Mapping[str, Any]]:
     manifest = read_manifest(folder)
     served = manifest.get("operating_point")
     if served is None:
-        raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train members --out {folder}`")
+        raise SetupError(f"the manifest in {folder} has no operating point: run `vcf train threshold --out {folder}`")
     return {SERVED: served} | dict(served.get("alternatives", {}))
 
 
