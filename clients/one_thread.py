@@ -6,9 +6,8 @@ small and far apart: a second thread wins nothing, and its spinning takes the pr
 machine or from the client's other studies.
 """
 
-import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
 
@@ -17,25 +16,17 @@ from threadpoolctl import ThreadpoolController
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_one_at_a_time = threading.Lock()
+
 
 def on_one_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of a function that runs while all of the process' BLAS is held to one thread.
 
-    Such functions run one after the other in a thread of their own: OpenBLAS gives the number of threads back only to
-    the thread that changed it. A number that the program has set itself stays as it is.
+    Such functions run one after the other: the number of threads is the process', and the first to leave would give it
+    back under the second. A number that the program has set itself in another thread stays as it is.
     """
-
-    def held() -> T:
-        with _controller().limit(limits=1, user_api="blas"):
-            return function(*args, **kwargs)
-
-    return _worker(os.getpid()).submit(held).result()
-
-
-@cache
-def _worker(pid: int) -> ThreadPoolExecutor:
-    """The thread; a forked process does not inherit it and makes its own."""
-    return ThreadPoolExecutor(1, thread_name_prefix="vcf-blas")
+    with _one_at_a_time, _controller().limit(limits=1, user_api="blas"):
+        return function(*args, **kwargs)
 
 
 @cache
