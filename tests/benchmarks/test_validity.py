@@ -41,7 +41,8 @@ def test_a_stranger_on_the_processor_is_seen_and_our_own_work_is_not() -> None:
             process.kill()
             process.wait()
     assert strangers.foreign_share > 0.5 and "other processes" in strangers.broken[0]
-    assert ours.foreign_share < strangers.foreign_share / 2
+    # Beside other work the processes get less than all of the processor, but never none.
+    assert ours.foreign_share < strangers.foreign_share - 0.2
 
 
 def test_failed_calls_are_counted_by_code() -> None:
