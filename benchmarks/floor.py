@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.check import Check
 from benchmarks.page import Section, svg
 from benchmarks.result import Result, Target
 
@@ -37,8 +38,6 @@ PAPER_S, PAPER_CORES = 61.36, 16
 SLICES = 300
 STARTS = 3
 SGEMM_SIDE = 2048
-SCORE_WITHIN = 1e-4
-"""Largest difference between two answers to one study."""
 BREATH_S = 0.05
 """Before each study: threads of the matrix product that still wait for more work have gone to sleep by then."""
 
@@ -116,7 +115,10 @@ def run(args: argparse.Namespace) -> Result:
     result.broken += watch.broken + [
         rule
         for rule in (
-            wrong(rounds.answers, rounds.mistaken),
+            wrong(
+                sum(check.answers for check in rounds.checks.values()),
+                sum(check.mistaken for check in rounds.checks.values()),
+            ),
             *(unstable(one["window_medians_ms"], way) for way, one in result.figures["studies"].items()),
         )
         if rule
@@ -135,14 +137,14 @@ class Rounds:
         self.sgemm_gflop_per_s: list[float] = []
         self.memcpy_bytes_per_s: list[float] = []
         self.found: dict[str, Findings] = {}
-        self.answers = self.mistaken = 0
+        self.checks: dict[str, Check] = {}
         self._volume = volume
 
     def measure(self, runs: int) -> None:
         """That many rounds after one that does not count."""
         import numpy as np
 
-        from benchmarks.wires import cpu_s
+        from benchmarks.processes import cpu_s
 
         square = np.random.default_rng(0).random((3, SGEMM_SIDE, SGEMM_SIDE), np.float32)
         copy = np.empty_like(self._volume)
@@ -160,17 +162,11 @@ class Rounds:
                     findings = call()
                     took_ms = (time.perf_counter() - started) * 1e3
                     core_s = time.process_time() + cpu_s(os.getpid()) - core_s
-                    self._check(way, findings)
+                    first = self.found.setdefault(way, findings)
+                    self.checks.setdefault(way, Check(patch.score for patch in first.patches)).findings(findings)
                     if counted:
                         self.times_ms[way].append(took_ms)
                         self.core_s[way].append(core_s)
-
-    def _check(self, way: str, findings: "Findings") -> None:
-        first = self.found.setdefault(way, findings)
-        self.answers += 1
-        scores = [[patch.score for patch in one.patches] for one in (first, findings)]
-        same = len(scores[0]) == len(scores[1])
-        self.mistaken += not same or max(abs(a - b) for a, b in zip(*scores, strict=True)) > SCORE_WITHIN
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -69,7 +69,7 @@ class Served:
 
     def cpu_s(self) -> float | None:
         """Processor time of the server so far."""
-        from benchmarks.wires import cpu_s
+        from benchmarks.processes import cpu_s
 
         return None if self.pid is None else cpu_s(self.pid)
 

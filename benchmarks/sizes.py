@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.check import Check
 from benchmarks.page import Section, svg
 from benchmarks.result import Result, Target
 
@@ -30,8 +31,6 @@ MEMORY_GOAL = 2.0
 AT_ONCE = 4
 """Studies in flight when memory is measured."""
 CLIENT = "client"
-SCORE_WITHIN = 1e-4
-"""Largest difference between two answers to one study."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,11 +59,10 @@ class Cost:
     @property
     def mistaken(self) -> int:
         """Answers that differ from the first one."""
-        first = self.answers[0]
-        return sum(
-            len(one) != len(first) or max(abs(a - b) for a, b in zip(one, first, strict=True)) > SCORE_WITHIN
-            for one in self.answers
-        )
+        check = Check(self.answers[0])
+        for scores in self.answers:
+            check.scores(scores)
+        return check.mistaken
 
     def answered(self, findings: "Findings") -> None:
         """Note what an answer says."""
@@ -119,7 +117,7 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
 def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int) -> None:
     from contextlib import ExitStack
 
-    from benchmarks.wires import cpu_s
+    from benchmarks.processes import cpu_s
     from clients import VcfClient
     from vcf.serve.server import ROOT, TritonServer
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks import served, validity
+from benchmarks import validity
 from benchmarks.arrivals import poisson
 from benchmarks.distribution import Percentile, percentile
 from benchmarks.open_loop import WRONG, Run, closed_loop, open_loop, rate_per_s
+from benchmarks.processes import cpu_s
 from benchmarks.reference import Reference, references
 from clients import AsyncVcfClient, Findings, VcfClient
 from clients.study import Study
@@ -129,9 +130,9 @@ def read(
             answers = [client.analyze(study) for study in studies]
         pairs = list(zip(answers, base or answers, strict=True))
         with validity.watched(os.getpid()) as watch, _memory(ours) as memory:
-            cpu_before = served.Served(server.grpc_url, os.getpid()).cpu_s() or 0.0
+            cpu_before = cpu_s(os.getpid())
             low, saturated = asyncio.run(_both(server.grpc_url, studies, references(answers), load))
-            cpu_s = (served.Served(server.grpc_url, os.getpid()).cpu_s() or 0.0) - cpu_before
+            used_s = cpu_s(os.getpid()) - cpu_before
         calls = (*low.calls, *saturated.calls)
         reading = Reading(
             saturated_per_s=rate_per_s(saturated),
@@ -139,7 +140,7 @@ def read(
             low_ms=[call.corrected_ms for call in low.calls],
             low_lag_ms=[call.lag_ms for call in low.calls],
             memory_mib=memory.peak_mib,
-            cpu_s=cpu_s / len(calls),
+            cpu_s=used_s / len(calls),
             startup_s=server.startup_s,
             difference=max(abs(mine.study_score - other.study_score) for mine, other in pairs),
             flips=sum(mine.positive != other.positive for mine, other in pairs),

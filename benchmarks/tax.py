@@ -7,27 +7,25 @@ that the loop in one process has to itself.
 """
 
 import argparse
-import math
 import os
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from benchmarks.check import Check
 from benchmarks.page import Section, svg
 from benchmarks.result import Result, Target
 
 if TYPE_CHECKING:
     from benchmarks.closed_loop import Loop
     from benchmarks.inprocess import Pipeline
-    from clients import Findings, VcfClient
+    from clients import VcfClient
     from clients.study import Study
 
 IN_PROCESS = "in one process"
 LATENCY_GOALS = {"crop": 1.15, "shm": 1.05}
 """By wire: p50 over p50."""
 THROUGHPUT_GOAL = 0.95
-SCORE_WITHIN = 1e-4
-"""Largest difference between a served score and the one of the same study in one process."""
 ROUNDS = 3
 """Of the saturated loops; each is a window of the stability rule."""
 
@@ -80,41 +78,6 @@ def run(args: argparse.Namespace) -> Result:
     result.figures |= {"largest_score_difference": check.largest, "answers": check.answers}
     result.sections = _sections(result, times, rates)
     return result
-
-
-class Check:
-    """Counts answers whose scores are not the expected ones. May be used by threads."""
-
-    def __init__(self, expected: Iterable[float]) -> None:
-        self._expected = [float(score) for score in expected]
-        self._differences: list[float] = []
-
-    def scores(self, found: Iterable[float]) -> None:
-        """One answer's patch scores, head to feet."""
-        scores = [float(score) for score in found]
-        if len(scores) != len(self._expected):
-            self._differences.append(math.inf)
-        else:
-            self._differences.append(max(abs(a - b) for a, b in zip(scores, self._expected, strict=True)))
-
-    def findings(self, found: "Findings") -> None:
-        """One served answer."""
-        self.scores([patch.score for patch in found.patches])
-
-    @property
-    def answers(self) -> int:
-        """How many were looked at."""
-        return len(self._differences)
-
-    @property
-    def mistaken(self) -> int:
-        """How many were further off than `SCORE_WITHIN`."""
-        return sum(off > SCORE_WITHIN for off in self._differences)
-
-    @property
-    def largest(self) -> float:
-        """Largest difference of any score."""
-        return max(self._differences, default=0.0)
 
 
 def _latencies(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 
+from benchmarks.processes import family_cpu_s
+
 STABLE_WITHIN = 0.10
 """Largest over smallest window, less one (the rule of NVIDIA's perf_analyzer)."""
 LAG_SHARE = 0.02
@@ -83,9 +85,9 @@ class Watch:
 def watched(*pids: int) -> Iterator[Watch]:
     """Watch the machine while these processes, and their descendants, are measured."""
     watch = Watch()
-    before, ours_before = psutil.cpu_times(), _ours(pids)
+    before, ours_before = psutil.cpu_times(), sum(map(family_cpu_s, pids))
     yield watch
-    after, ours_after = psutil.cpu_times(), _ours(pids)
+    after, ours_after = psutil.cpu_times(), sum(map(family_cpu_s, pids))
     total = sum(after) - sum(before)
     if total <= 0:
         return
@@ -93,20 +95,3 @@ def watched(*pids: int) -> Iterator[Watch]:
     stolen = getattr(after, "steal", 0) - getattr(before, "steal", 0)
     watch.stolen_share = stolen / total
     watch.foreign_share = max(0.0, (total - idle - stolen - (ours_after - ours_before)) / total)
-
-
-def _ours(pids: Sequence[int]) -> float:
-    seconds = 0.0
-    for pid in pids:
-        try:
-            family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        except psutil.NoSuchProcess:
-            continue
-        for process in family:
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            # What its children used that have ended in between counts too: servers come and go in a benchmark.
-            seconds += times.user + times.system + times.children_user + times.children_system
-    return seconds

@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks.processes import cpu_s
 from benchmarks.timing import machine, summary
 from clients import Findings, VcfClient
 from clients.reader import read_study
@@ -66,18 +65,6 @@ def _call(client: VcfClient, study: Any, server_pid: int | None) -> tuple[dict[s
         "client_cpu_s": time.process_time() - client_s,
         "server_cpu_s": (cpu_s(server_pid) if server_pid else 0.0) - server_s,
     }, findings
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time so far of all descendants of a process, user and system."""
-    total = 0.0
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
 
 
 def _median(calls: list[dict[str, float]], key: str) -> float:

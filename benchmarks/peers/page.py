@@ -2,7 +2,6 @@
 """The comparison as figures, targets and pictures."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from benchmarks.page import Cell, Section, svg
 from benchmarks.peers.measure import Line, Plan, Ratio, ours, p99_ratio, throughput_ratio
 from benchmarks.peers.server import PEERS
 from benchmarks.peers.systems import IN_PROCESS, TRITON
-from benchmarks.result import Result, Target
+from benchmarks.result import Result, Target, installed
 
 IN_PROCESS_GOAL = 0.95
 PACKAGES = ("fastapi", "uvicorn", "bentoml", "litserve", "ray")
@@ -73,7 +72,7 @@ def fill(result: Result, lines: Mapping[str, Line], skipped: Mapping[str, str], 
             for line in others
         },
         "skipped": dict(skipped),
-        "versions": _versions(),
+        "versions": installed(PACKAGES),
     }
     for name, line in lines.items():
         if latencies_ms := [ms for turn in line.turns for ms in turn.latencies_ms]:
@@ -123,16 +122,6 @@ def _entry(line: Line) -> dict[str, Any]:
 
 def _optional(ratio: Ratio | None) -> dict[str, float] | None:
     return None if ratio is None else ratio.entry()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _colour(line: Line) -> str:

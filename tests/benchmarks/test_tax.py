@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from benchmarks import tax
+from benchmarks.check import SCORE_WITHIN, Check
 from benchmarks.closed_loop import Loop
 from benchmarks.result import Result
-from benchmarks.tax import IN_PROCESS, SCORE_WITHIN, Check
+from benchmarks.tax import IN_PROCESS
 from benchmarks.timing import ratio_interval, window_medians
 
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processor time of processes and all that they start."""
+
+from collections.abc import Iterable
+
+import psutil
+
+
+def cpu_s(pid: int) -> float:
+    """Of all descendants of a process so far, those that they outlived included; user and system."""
+    return _used(psutil.Process(pid).children(recursive=True))
+
+
+def family_cpu_s(pid: int) -> float:
+    """Of a process and its descendants so far, those that have ended included; 0 for one that is gone."""
+    try:
+        process = psutil.Process(pid)
+        return _used([process, *process.children(recursive=True)])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _used(processes: Iterable[psutil.Process]) -> float:
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        # What its children used that have ended in between counts too: servers come and go in a benchmark.
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
