@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processor time of processes and all that they start."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import psutil
+
+SERVER = "tritonserver"
+OTHER = "other processes"
 
 
 def cpu_s(pid: int) -> float:
@@ -18,6 +22,22 @@ def family_cpu_s(pid: int) -> float:
         return _used([process, *process.children(recursive=True)])
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def cpu_s_by_part(pid: int, models: Iterable[str]) -> Counter[str]:
+    """Of the descendants of a process so far: the server, each model's stubs under the model's name, and all others."""
+    names = tuple(models)
+    parts: Counter[str] = Counter()
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            command = process.cmdline()
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        part = SERVER if command and command[0].endswith(SERVER) else OTHER
+        part = next((name for name in names if any(name in argument for argument in command[1:])), part)
+        parts[part] += times.user + times.system
+    return parts
 
 
 def _used(processes: Iterable[psutil.Process]) -> float:

@@ -14,11 +14,19 @@ from typing import Any
 import numpy as np
 
 
-def paired_ms(runs: int, **ways: Callable[[], object]) -> dict[str, list[float]]:
-    """Time several ways to do one thing in turn, A B A B …, after one uncounted round; milliseconds of each run."""
+BREATH_S = 0.05
+"""Threads of matrix products that still wait for more work have gone to sleep by then."""
+
+
+def paired_ms(runs: int, *, breath_s: float = 0.0, **ways: Callable[[], object]) -> dict[str, list[float]]:
+    """Time several ways to do one thing in turn, A B A B …, after one uncounted round; milliseconds of each run.
+
+    ``breath_s`` is a pause before each.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for counted in [False] + [True] * runs:
         for name, way in ways.items():
+            time.sleep(breath_s)
             started = time.perf_counter()
             way()
             if counted:
@@ -39,6 +47,11 @@ def window_medians(times_ms: Sequence[float], windows: int = 3) -> list[float]:
     """Medians of consecutive parts of about equal length; as many parts as there are times, if those are fewer."""
     edges = np.linspace(0, len(times_ms), min(windows, len(times_ms)) + 1).astype(int)
     return [statistics.median(times_ms[start:end]) for start, end in pairwise(edges)]
+
+
+def ratio_windows(over_ms: Sequence[float], under_ms: Sequence[float]) -> list[float]:
+    """Ratio of the medians in consecutive parts of a run. A machine that is slow for a minute is so for both."""
+    return [a / b for a, b in zip(window_medians(over_ms), window_medians(under_ms), strict=True)]
 
 
 def ratio_interval(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A region of system shared memory that a server on the same machine reads a volume from."""
 
-import mmap
 import os
 import secrets
 import weakref
@@ -34,15 +33,10 @@ class Region:
         self.name = f"vcf-client-{secrets.token_hex(16)}"
         self.nbytes = array.nbytes
         path = FOLDER / self.name
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.forget_name = weakref.finalize(self, _unlink, path)
         try:
-            # Reserved now: writing to memory that is not there would end the process.
-            os.posix_fallocate(handle, 0, self.nbytes)
-            with mmap.mmap(handle, self.nbytes) as memory:
-                view = np.frombuffer(memory, array.dtype).reshape(array.shape)
-                np.copyto(view, array)
-                del view  # or the mapping could not be closed
+            _write(handle, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         except BaseException:
             self.forget_name()
             raise
@@ -58,6 +52,14 @@ def is_loopback(address: str) -> bool:
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
+
+
+def _write(handle: int, content: memoryview) -> None:
+    """Write all of it. By a call, not through a mapping, which would fault once a page and have each cleared first; and
+    where memory runs out this raises, while a mapping ends the process.
+    """
+    while len(content):
+        content = content[os.write(handle, content) :]
 
 
 def _unlink(path: Path) -> None:

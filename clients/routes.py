@@ -200,7 +200,6 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
         if shares_memory is None:
             await send((await route.calls.work(crop.cut, volume.hu, window)).hu)
             return
-        # Straight from the volume, without a copy in between.
         async with _shared(route, shares_memory, volume.hu[:, window.y, window.x]) as voxels:
             await send(voxels)
 

@@ -54,7 +54,7 @@ def augment_images(
     disturbed = moved * gain.astype(np.float32) + bias.astype(np.float32)
     disturbed += noise * rng.standard_normal(moved.shape, np.float32)
     disturbed = np.clip(np.where(inside, disturbed, moved), 0, 1, dtype=np.float32)
-    return _crop_field(disturbed, rng), moved_boxes
+    return _cut_sides(_crop_field(disturbed, rng), moved_boxes, rng, how), moved_boxes
 
 
 def _crop_field(images: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
@@ -65,4 +65,26 @@ def _crop_field(images: NDArray[np.float32], rng: Generator) -> NDArray[np.float
         cx, cy = rng.uniform(-25, 25, 2) / DETECTOR.pixel_mm
         radius = rng.uniform(150, 230) / DETECTOR.pixel_mm
         images[index][np.hypot(axis[None, :] - cx, axis[:, None] - cy) > radius] = 0
+    return images
+
+
+def _cut_sides(
+    images: NDArray[np.float32], boxes_mm: NDArray[np.float64], rng: Generator, how: DetectorPreset
+) -> NDArray[np.float32]:
+    """Blank what lies beyond straight edges on some images, as reconstructions of one organ or one lung end there.
+
+    Each of the four sides is cut on half of these images, at a random distance from the canal's centre (of the
+    image, where there is no canal), which may leave half of the vertebra.
+    """
+    side = images.shape[1]
+    nearest, farthest = how.cut_from_mm
+    for index in np.flatnonzero(rng.random(len(images)) < how.cut_share):
+        centre_mm = boxes_mm[index, :2] if boxes_mm[index, 2] > 0 else np.full(2, side * DETECTOR.pixel_mm / 2)
+        away_mm = np.where(rng.random((2, 2)) < 0.5, rng.uniform(nearest, farthest, (2, 2)), np.inf)
+        axis_mm = (np.arange(side) + 0.5) * DETECTOR.pixel_mm
+        seen_x, seen_y = (
+            (axis_mm > centre - below) & (axis_mm < centre + above)
+            for centre, (below, above) in zip(centre_mm, away_mm, strict=True)
+        )
+        images[index][~(seen_y[:, None] & seen_x)] = 0
     return images

@@ -11,9 +11,9 @@ from training.architecture import SERVED, Architecture
 class DetectorPreset:
     """Training of the canal detector. One step is one batch."""
 
-    phantoms: int = 120
+    phantoms: int = 200
     slices_per_phantom: int = 8
-    steps: int = 1200
+    steps: int = 2000
     batch: int = 16
     learning_rate: float = 2e-3
     """Peak; reached after a twentieth of the steps and lowered along a cosine."""
@@ -24,6 +24,10 @@ class DetectorPreset:
     rotate_deg: float = 12.0
     noise: float = 0.04
     """Largest standard deviation of added noise, as a share of the window."""
+    cut_share: float = 0.25
+    """Of the images whose field of view ends at straight edges."""
+    cut_from_mm: tuple[float, float] = (10.0, 120.0)
+    """How far from the canal's centre such an edge may lie."""
 
 
 @dataclass(frozen=True)

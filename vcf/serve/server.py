@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from vcf import memory
 from vcf.errors import SetupError
 from vcf.serve import deadline, guard, passport, repository, wheel
 from vcf.serve.backend_directory import assemble
@@ -214,6 +215,7 @@ class TritonServer:
             # Python models run side by side; each is single-threaded unless the caller says otherwise.
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
+            **memory.ENVIRONMENT,
             **os.environ,
             **found.environment(),
             # Where its other shared memory is, so that it goes with it.
