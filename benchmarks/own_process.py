@@ -27,7 +27,7 @@ class LoopAnswers:
 
 
 class PipelineProcess:
-    """A process with a ``Pipeline``, by default of the committed repository, and a volume. Use it as a context manager."""
+    """A process with a volume and a ``Pipeline``, by default of the committed repository. A context manager."""
 
     def __init__(self, volume: Volume, repository: Path | None = None) -> None:
         context = get_context("spawn")

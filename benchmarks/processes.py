@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processor time of processes and all that they start."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 
 import psutil
@@ -24,10 +24,10 @@ def family_cpu_s(pid: int) -> float:
         return 0.0
 
 
-def cpu_s_by_part(pid: int, models: Iterable[str]) -> Counter[str]:
+def cpu_s_by_part(pid: int, models: Iterable[str]) -> dict[str, float]:
     """Of the descendants of a process so far: the server, each model's stubs under the model's name, and all others."""
     names = tuple(models)
-    parts: Counter[str] = Counter()
+    parts: defaultdict[str, float] = defaultdict(float)
     for process in psutil.Process(pid).children(recursive=True):
         try:
             command = process.cmdline()
@@ -37,7 +37,7 @@ def cpu_s_by_part(pid: int, models: Iterable[str]) -> Counter[str]:
         part = SERVER if command and command[0].endswith(SERVER) else OTHER
         part = next((name for name in names if any(name in argument for argument in command[1:])), part)
         parts[part] += times.user + times.system
-    return parts
+    return dict(parts)
 
 
 def _used(processes: Iterable[psutil.Process]) -> float:

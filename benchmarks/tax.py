@@ -10,7 +10,6 @@ import argparse
 import os
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> Result:
         )
         if rule
     ]
-    result.figures["core_ms"] = {way: dict(parts) for way, parts in core_ms.items()}
+    result.figures["core_ms"] = core_ms
     result.figures |= {"largest_score_difference": check.largest, "answers": check.answers}
     result.sections = _sections(result, times, rates)
     return result
@@ -98,7 +97,7 @@ def _latencies(
 
 def _loops(
     study: "Study", pipeline: "PipelineProcess", clients: "Mapping[str, VcfClient]", seconds: float, check: Check
-) -> "tuple[dict[str, list[Loop]], dict[str, Counter[str]]]":
+) -> "tuple[dict[str, list[Loop]], dict[str, dict[str, float]]]":
     """Loops each way in turn, with the number of callers that was fastest in a short loop each; and what a study of
     theirs takes of the processor, by process, in milliseconds.
     """
@@ -121,29 +120,28 @@ def _loops(
     )
     best = {way: max(tried[way], key=lambda n: loop(n, seconds / 3).per_s) for way, loop in ways.items()}
     loops: dict[str, list[Loop]] = {way: [] for way in ways}
-    used: dict[str, Counter[str]] = {way: Counter() for way in ways}
-    studies: Counter[str] = Counter()
+    used_s: dict[str, dict[str, float]] = {way: {} for way in ways}
+    studies = dict.fromkeys(ways, 0)
     for _ in range(ROUNDS):
         for way, loop in ways.items():
-            used_before, answers_before = _core_s(pipeline.pid), check.answers
+            before_s, answers_before = _core_s(pipeline.pid), check.answers
             loops[way].append(loop(best[way], seconds))
-            used[way] += _core_s(pipeline.pid) - used_before
+            for part, core_s in _core_s(pipeline.pid).items():
+                used_s[way][part] = used_s[way].get(part, 0.0) + core_s - before_s.get(part, 0.0)
             studies[way] += check.answers - answers_before
     return loops, {
-        way: Counter({part: 1e3 * s / studies[way] for part, s in parts.most_common()}) for way, parts in used.items()
+        way: {part: 1e3 * core_s / studies[way] for part, core_s in parts.items()} for way, parts in used_s.items()
     }
 
 
-def _core_s(pipeline_pid: int) -> "Counter[str]":
+def _core_s(pipeline_pid: int) -> dict[str, float]:
     """Processor time so far of this process, which is the client, of the pipeline's process and of the server's."""
     from benchmarks.processes import cpu_s_by_part, family_cpu_s
     from vcf.contract import MODELS
 
     parts = cpu_s_by_part(os.getpid(), [model.name for model in MODELS])
-    parts[CLIENT] = time.process_time()
-    parts[IN_PROCESS] = family_cpu_s(pipeline_pid)
-    del parts[OTHER]  # the pipeline's process again, and the resource tracker
-    return parts
+    parts.pop(OTHER, None)  # the pipeline's process again, and the resource tracker
+    return parts | {CLIENT: time.process_time(), IN_PROCESS: family_cpu_s(pipeline_pid)}
 
 
 def _latency(result: Result, way: str, times_ms: list[float], in_process_ms: list[float]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-
 BREATH_S = 0.05
 """Threads of matrix products that still wait for more work have gone to sleep by then."""
 

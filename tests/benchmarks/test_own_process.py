@@ -11,6 +11,7 @@ from benchmarks.inprocess import Pipeline  # noqa: E402
 from benchmarks.own_process import PipelineProcess  # noqa: E402
 from preprocess.geometry import Volume  # noqa: E402
 
+
 @pytest.fixture(scope="module")
 def volume() -> Volume:
     hu = np.random.default_rng(7).integers(-200, 600, (40, 96, 96)).astype(np.int16)

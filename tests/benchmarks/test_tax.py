@@ -46,7 +46,11 @@ def test_ratios_stand_in_the_targets_and_on_the_page(tmp_path) -> None:
         tax._latency(result, way, times[way], times[IN_PROCESS])
         tax._throughput(result, way, loops[way], loops[IN_PROCESS])
     rates = {way: [loop.per_s for loop in rounds] for way, rounds in loops.items()}
-    result.figures["core_ms"] = {IN_PROCESS: {IN_PROCESS: 380.0}, "crop": {"client": 50.0, "spine_patches": 72.25}, "shm": {}}
+    result.figures["core_ms"] = {
+        IN_PROCESS: {IN_PROCESS: 380.0},
+        "crop": {"client": 50.0, "spine_patches": 72.25},
+        "shm": {},
+    }
     result.sections = tax._sections(result, times, rates)
     values = {target.name: (round(target.value, 6), target.met) for target in result.targets}
     assert values == {

@@ -38,3 +38,39 @@ def test_images_stay_in_range_and_air_stays_air() -> None:
     assert moved.min() >= 0
     assert moved.max() <= 1
     assert (moved[:, :3, :3] == 0).mean() > 0.5
+
+
+def test_cut_sides_keep_the_canal_and_leave_air_beyond_straight_edges() -> None:
+    rng = np.random.default_rng(2)
+    n, side = 40, DETECTOR.image_px
+    images = np.full((n, side, side, 1), 0.5, np.float32)
+    boxes = np.column_stack([np.full((n, 2), 200.0), np.full((n, 2), 20.0)])
+    still = replace(
+        DETECTOR_PRESET,
+        noise=0.0,
+        shift_mm=0.0,
+        scale=(1.0, 1.0),
+        rotate_deg=0.0,
+        cut_share=1.0,
+        cut_from_mm=(10.0, 60.0),
+    )
+    moved, moved_boxes = augment_images(images, boxes, rng, still)
+    cut = 0
+    for image, box in zip(moved[..., 0], moved_boxes, strict=True):
+        column, row = (int(centre / DETECTOR.pixel_mm) for centre in box[:2])
+        reach = int(10.0 / DETECTOR.pixel_mm) - 1
+        assert (image[row - reach : row + reach, column - reach : column + reach] > 0).all()
+        rows, columns = (image > 0).any(1), (image > 0).any(0)
+        if not rows.all() or not columns.all():
+            cut += 1
+            assert np.count_nonzero(np.diff(rows.astype(int))) <= 2  # one run of rows, one of columns
+            assert np.count_nonzero(np.diff(columns.astype(int))) <= 2
+    assert cut > n / 2
+
+
+def test_no_side_is_cut_where_none_is_to_be() -> None:
+    images = np.full((8, 256, 256, 1), 0.5, np.float32)
+    whole = replace(DETECTOR_PRESET, noise=0.0, shift_mm=0.0, scale=(1.0, 1.0), rotate_deg=0.0, cut_share=0.0)
+    moved, _ = augment_images(images, np.zeros((8, 4)), np.random.default_rng(3), whole)
+    middle = slice(100, 156)
+    assert (moved[:, middle, middle] > 0).all()

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -140,9 +141,12 @@ def run(args: argparse.Namespace) -> int:
 def _preset(args: argparse.Namespace) -> "Preset":
     """The preset with the command line's changes."""
     from training.architecture import VARIANTS
+    from training.hardware import fitted
     from training.presets import PRESETS
 
-    preset, changes = PRESETS[args.preset], {}
+    preset, changes = fitted(PRESETS[args.preset]), {}
+    if preset != PRESETS[args.preset]:
+        print("this processor has no bfloat16: members train in float32, several times slower", file=sys.stderr)
     if args.steps is not None:
         if args.steps < 1:
             raise SetupError(f"--steps {args.steps}: at least 1 is needed")

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this machine's processor can do, as far as it decides how to train."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from training.presets import Preset
+
+CPUINFO = Path("/proc/cpuinfo")
+BFLOAT16, FLOAT32 = "mixed_bfloat16", "float32"
+_BFLOAT16_FLAGS = frozenset({"avx512_bf16", "avx_ne_convert", "amx_bf16", "bf16"})
+"""Linux' names of the instructions, x86 and ARM."""
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16; no where Linux does not say."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        return False
+    flags = {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
+    return not flags.isdisjoint(_BFLOAT16_FLAGS)
+
+
+def fitted(preset: Preset) -> Preset:
+    """The preset with float32 in place of bfloat16 where the processor would only emulate it, and slowly."""
+    if preset.member.dtype != BFLOAT16 or has_bfloat16():
+        return preset
+    return replace(preset, member=replace(preset.member, dtype=FLOAT32))
