@@ -73,8 +73,9 @@ class Pipeline:
         self._encoders = [_OpenVino(repository, encoder, streams) for encoder in ENCODERS]
         self._heads = [_head(repository, head) for head in HEADS]
         self._beside = ThreadPoolExecutor(1)
-        # NumPy's matrix products share the cores in the same way.
-        self._blas = ThreadpoolController().limit(limits=max(1, cores // studies_at_once), user_api="blas")
+        self._threads = max(1, cores // studies_at_once)
+        # The preparation divides its work itself, which wastes less than threads of single small products do.
+        self._blas = ThreadpoolController().limit(limits=1, user_api="blas")
 
     def __enter__(self) -> "Pipeline":
         return self
@@ -111,7 +112,7 @@ class Pipeline:
         if self.studies_at_once > 1:
             return spine.reconstruct(hu, spacing_mm, line)
         picture = self._beside.submit(sagittal.midsagittal, hu, spacing_mm, line)
-        tiles = patches.extract(hu, spacing_mm, line)
+        tiles = patches.extract(hu, spacing_mm, line, threads=self._threads)
         view = picture.result()
         return spine.Spine(
             spine.with_flips(tiles.patches),

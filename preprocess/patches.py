@@ -6,7 +6,10 @@ resampling and resizing are linear, hence one small matrix takes the slices stra
 neither the resampled volume nor the sagittal one is ever formed.
 """
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +24,8 @@ from vcf.errors import Code, StudyRefused
 
 Spacing = tuple[float, float, float]
 _COLUMNS = 32
-"""Left-right columns that are floating-point numbers at a time, about a third of the box: for memory and cache."""
+"""Left-right columns that are floating-point numbers at a time, at most: about a third of the box, for memory and
+cache."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,14 @@ def extract(
     line: CentreLine,
     spec: PatchSpec = PATCH,
     mode: FourierMode = FOURIER_MODE,
+    threads: int = 1,
 ) -> PatchSet:
     """Tile the covered spine of a volume, or of a crop that holds its `window`, with patches and window them.
+
+    Parameters
+    ----------
+    threads
+        How many work on the study; the patches are the same bits. Best where BLAS has one thread.
 
     Raises
     ------
@@ -92,16 +102,20 @@ def extract(
     along_x = [tent_weights(places, n_x, dx, pitch_x, at.window.x).transpose(0, 2, 1) for places in at.x]
     box, first_y = crop.take(at.window), at.window.y.start
 
-    patches = np.zeros((len(at.centres_mm), *spec.grid), np.float32)
-    for start in range(0, box.shape[2], _COLUMNS):
-        part = box[:, :, start : start + _COLUMNS].astype(np.float32)
+    def of_columns(columns: slice) -> NDArray[np.float32]:
+        """What these columns of the box add to the patches."""
+        part = box[:, :, columns].astype(np.float32)
         part -= AIR_HU  # so that no weight at all reads as air
-        columns = slice(start, start + part.shape[2])
-        for patch, z, rows, y, x in zip(patches, along_z, in_y, along_y, along_x, strict=True):
+        added = np.empty((len(at.centres_mm), *spec.grid), np.float32)
+        for patch, z, rows, y, x in zip(added, along_z, in_y, along_y, along_x, strict=True):
             # Only these rows of the part: a view that BLAS takes without a copy.
             near = part[:, rows.start - first_y : rows.stop - first_y]
-            patch += y @ (z @ near.reshape(n_slices, -1)).reshape(height, *near.shape[1:]) @ x[:, columns]
-    patches += AIR_HU
+            np.matmul(y @ (z @ near.reshape(n_slices, -1)).reshape(height, *near.shape[1:]), x[:, columns], out=patch)
+        return added
+
+    patches = np.full((len(at.centres_mm), *spec.grid), AIR_HU, np.float32)
+    for added in _in_order(of_columns, _parts(box.shape[2]), threads):
+        patches += added
     low, high = spec.window_hu
     np.clip(patches, low, high, out=patches)
     patches -= low
@@ -117,6 +131,24 @@ def extract(
     ]
     top_mm, bottom_mm = _ends_mm(line, spacing_mm[0])
     return PatchSet(patches, locations(centres_mm, top_mm, bottom_mm), np.stack(boxes, -1).astype(np.float32))
+
+
+def _parts(columns: int) -> list[slice]:
+    """An even number of about equal parts, so that two threads end together."""
+    count = 2 * -(-columns // (2 * _COLUMNS))
+    edges = [columns * part // count for part in range(count + 1)] if count else []
+    return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]
+
+
+def _in_order(
+    function: Callable[[slice], NDArray[np.float32]], parts: list[slice], threads: int
+) -> Iterator[NDArray[np.float32]]:
+    """The function of each part in the parts' order, so that a sum does not depend on the number of threads."""
+    if threads < 2 or len(parts) < 2:
+        yield from map(function, parts)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(function, parts)
 
 
 def _ends_mm(line: CentreLine, spacing_z_mm: float) -> tuple[float, float]:

@@ -64,13 +64,26 @@ def midsagittal(
     dz, dy, dx = spacing_mm
     reach = crop.rows_held(window(crop.shape, spacing_mm, line, spec))
     across = tent_weights(_plane_x(crop.shape, spacing_mm, line), n_x, dx, spec.slab_mm, reach.x)
-    slab = crop.take(reach).astype(np.float32)
-    view = (slab @ across[..., None])[..., 0]
+    slab, across = _within_reach(crop.take(reach), across)
+    view = (slab.astype(np.float32) @ across[..., None])[..., 0]
     n_rows = resampled_length(n_slices, dz, dy)
     row_mm = dz * n_slices / n_rows
     picture = resample_columns(view, n_rows, mode)[::-1]
     place = np.array([(n_rows - 1) * row_mm, reach.y.start * dy, row_mm, dy], np.float32)
     return SagittalView(np.clip(np.rint(picture), -1024, 32767).astype(np.int16), place)
+
+
+def _within_reach(
+    slab: NDArray[np.int16], across: NDArray[np.float32]
+) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Of voxels (z, y, x) and weights (z, x) as many columns of each slice as its weights reach, from the first on."""
+    used = across > 0
+    width = max(1, int(used.sum(1).max(initial=0)))
+    first = np.minimum(used.argmax(1), across.shape[1] - width)
+    slice_index = np.arange(len(slab))
+    columns = first[:, None] + np.arange(width)
+    near = np.lib.stride_tricks.sliding_window_view(slab, width, axis=2)[slice_index, :, first]
+    return near, across[slice_index[:, None], columns]
 
 
 def _plane_x(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line: CentreLine) -> NDArray[np.float64]:

@@ -50,7 +50,8 @@ def detector_images(
     low, high = spec.window_hu
     images = np.empty((len(indices), spec.image_px, spec.image_px, 1), np.float32)
     for image, index in zip(images, indices, strict=True):
-        window = np.clip(hu[index, y, x], low, high).astype(np.float32)
+        window = hu[index, y, x].astype(np.float32)
+        np.clip(window, low, high, out=window)
         window -= low
         window /= high - low
         image[..., 0] = (columns @ np.ascontiguousarray((rows @ window).T)).T

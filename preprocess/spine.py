@@ -76,16 +76,21 @@ def window(shape: tuple[int, ...], spacing_mm: tuple[float, float, float], line:
 
 
 def reconstruct(
-    hu: NDArray[np.int16] | Crop, spacing_mm: tuple[float, float, float], line: centre_line.CentreLine
+    hu: NDArray[np.int16] | Crop,
+    spacing_mm: tuple[float, float, float],
+    line: centre_line.CentreLine,
+    *,
+    threads: int = 1,
 ) -> Spine:
-    """Patches and picture along a centre line of a canonical volume (z, y, x), or of a crop that holds its `window`.
+    """Patches and picture along a centre line of a canonical volume (z, y, x), or of a crop that holds its `window`;
+    ``threads`` as in `patches.extract`.
 
     Raises
     ------
     StudyRefused
         ``TOO_LONG``; ``BAD_INPUT`` if a crop lacks voxels.
     """
-    tiles = patches.extract(hu, spacing_mm, line)
+    tiles = patches.extract(hu, spacing_mm, line, threads=threads)
     view = sagittal.midsagittal(hu, spacing_mm, line)
     return Spine(
         with_flips(tiles.patches),

@@ -147,3 +147,21 @@ def test_a_spine_of_too_many_patches_is_refused_with_the_limit():
     line = CentreLine(0, np.stack([z * 0, z * 0, z], -1), ())
     with pytest.raises(StudyRefused, match="TOO_LONG: 1600 mm of spine need 34 patches, at most 32"):
         patches.extract(np.zeros((800, 4, 4), np.int16), (2.0, 1.0, 1.0), line)
+
+
+@pytest.mark.parametrize("spacing", [FINE, (2.5, 0.7, 0.7), (5.0, 2.0, 2.0), (5.0, 4.0, 30.0)])
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_threads_change_no_bit(spacing, threads):
+    volume = anatomy.sample(spacing)
+    line = anatomy.true_line(volume)
+    one = patches.extract(volume.hu, volume.spacing_mm, line)
+    many = patches.extract(volume.hu, volume.spacing_mm, line, threads=threads)
+    np.testing.assert_array_equal(many.patches, one.patches)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 2, 31, 32, 64, 65, 108, 400])
+def test_parts_hold_every_column_once_and_few_at_a_time(columns):
+    parts = patches._parts(columns)
+    assert [c for part in parts for c in range(part.start, part.stop)] == list(range(columns))
+    assert all(part.stop - part.start <= patches._COLUMNS for part in parts)
+    assert len(parts) % 2 == 0 or columns < 2

@@ -69,9 +69,9 @@ def test_another_c_library_says_no(monkeypatch) -> None:
 
 
 def test_containers_are_told_the_same() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["triton-cpu"]["environment"]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     deployment = yaml.safe_load((ROOT / "deploy/kubernetes/base/deployment.yaml").read_text())
     (server,) = (c for c in deployment["spec"]["template"]["spec"]["containers"] if c["name"] == "triton")
     pods = {entry["name"]: entry.get("value") for entry in server["env"]}
-    for told in (compose, pods):
+    for told in (compose["triton-cpu"]["environment"], compose["triton-gpu"]["environment"], pods):
         assert {name: told[name] for name in memory.ENVIRONMENT} == dict(memory.ENVIRONMENT)
