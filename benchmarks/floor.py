@@ -70,7 +70,8 @@ def study_gflop(repository: Path, slice_images: int, patches: int) -> float:
 
 def run(args: argparse.Namespace) -> Result:
     """Starts of the server, preparation on one core, then rates and studies in turn."""
-    from benchmarks.validity import unstable, watched, wrong
+    from benchmarks.timing import window_medians
+    from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
     from clients import VcfClient
     from clients.reader import read_study
@@ -107,21 +108,16 @@ def run(args: argparse.Namespace) -> Result:
             "volume and centre line to patches, 300 slices, one core, ms",
             statistics.median(preparation_ms),
             PREPARATION_GOAL_MS,
+            windows=tuple(window_medians(preparation_ms)),
         ),
         Target("server ready after the command, s", statistics.median(ready_s), READY_GOAL_S),
     ]
-    studies = result.figures["studies"]
-    result.broken += watch.broken + [
-        rule
-        for rule in (
-            wrong(
-                sum(check.answers for check in rounds.checks.values()),
-                sum(check.mistaken for check in rounds.checks.values()),
-            ),
-            *(unstable(one["window_times_floor"], f"times the floor, {way}") for way, one in studies.items()),
-        )
-        if rule
-    ]
+    result.broken += watch.broken
+    answers, mistaken = (
+        sum(getattr(check, name) for check in rounds.checks.values()) for name in ("answers", "mistaken")
+    )
+    if rule := wrong(answers, mistaken):
+        result.broken.append(rule)
     result.sections = _sections(result)
     return result
 
@@ -240,20 +236,20 @@ def _account(result: Result, rounds: Rounds, work: Mapping[str, Work]) -> None:
             "floor_ms": floor_ms,
             "p50": p50.entry(),
             "window_medians_ms": window_medians(times_ms),
-            "window_times_floor": [
-                ms / work[way].floor_ms(*rates)
-                for ms, *rates in zip(
-                    window_medians(times_ms),
-                    window_medians(rounds.sgemm_gflop_per_s),
-                    window_medians(rounds.memcpy_bytes_per_s),
-                    strict=True,
-                )
-            ],
             "times_floor": p50.ms / floor_ms,
             "core_s": statistics.mean(rounds.core_s[way]),
         }
         result.histograms[way] = encoded(times_ms)
-        result.targets.append(Target(f"times the floor, {way}", p50.ms / floor_ms, GOALS[way]))
+        windows = tuple(
+            ms / work[way].floor_ms(*rates)
+            for ms, *rates in zip(
+                window_medians(times_ms),
+                window_medians(rounds.sgemm_gflop_per_s),
+                window_medians(rounds.memcpy_bytes_per_s),
+                strict=True,
+            )
+        )
+        result.targets.append(Target(f"times the floor, {way}", p50.ms / floor_ms, GOALS[way], windows=windows))
     result.histograms |= {
         "sgemm_gflop_per_s": rounds.sgemm_gflop_per_s,
         "memcpy_bytes_per_s": rounds.memcpy_bytes_per_s,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import Section, write_page
+from benchmarks.validity import unstable
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(__file__).parent / "results"
@@ -24,17 +25,32 @@ PACKAGES = ("numpy", "scipy", "openvino", "onnxruntime", "tritonclient", "nvidia
 
 @dataclass(frozen=True)
 class Target:
-    """A figure with a goal; ``at_most`` false means that more is better."""
+    """A figure with a goal; ``at_most`` false means that more is better.
+
+    windows
+        The same figure of each part of the run, in order, where it is the ratio of things that took turns.
+    """
 
     name: str
     value: float
     goal: float
     at_most: bool = True
+    windows: tuple[float, ...] = ()
 
     @property
     def met(self) -> bool:
         """Whether the figure reaches its goal."""
-        return self.value <= self.goal if self.at_most else self.value >= self.goal
+        return self._met(self.value)
+
+    @property
+    def unsettled(self) -> str | None:
+        """The rule that is broken where windows differ by more than is stable and fall on both sides of the goal."""
+        if len({self._met(window) for window in self.windows}) < 2:
+            return None
+        return unstable(self.windows, f"{self.name} (goal {self.goal:g})")
+
+    def _met(self, value: float) -> bool:
+        return value <= self.goal if self.at_most else value >= self.goal
 
     def entry(self) -> dict[str, Any]:
         """As it stands in the JSON."""
@@ -58,7 +74,7 @@ class Result:
     targets
         Figures with a goal.
     broken
-        Validity rules that the run broke, a sentence each; empty for a run that holds.
+        Validity rules that the run broke, a sentence each, without those that follow from the targets.
     sections
         Tables and plots of the page; not part of the JSON.
     pictures
@@ -79,14 +95,19 @@ class Result:
     @property
     def valid(self) -> bool:
         """Whether no validity rule was broken."""
-        return not self.broken
+        return not self.broken_rules
+
+    @property
+    def broken_rules(self) -> list[str]:
+        """All of them, those about targets included."""
+        return [*self.broken, *(rule for target in self.targets if (rule := target.unsettled))]
 
     def document(self) -> dict[str, Any]:
         """The whole JSON."""
         return {
             "kind": self.kind,
             "valid": self.valid,
-            "broken_rules": self.broken,
+            "broken_rules": self.broken_rules,
             "targets": [target.entry() for target in self.targets],
             "settings": self.settings,
             "figures": self.figures,

@@ -97,7 +97,6 @@ class Line:
         answers = sum(turn.answers for turn in self.turns)
         found = [
             *(rule for turn in self.turns for rule in turn.watch.broken),
-            validity.unstable(self.rates_per_s, "the highest rate"),
             validity.wrong(answers, failures.count(WRONG)),
             validity.failed(answers, [failure for failure in failures if failure != WRONG]),
         ]
@@ -112,12 +111,21 @@ class Ratio:
     """Ours over theirs: of all rounds together, and the least and greatest of single rounds."""
 
     value: float
-    least: float
-    greatest: float
+    rounds: tuple[float, ...]
+
+    @property
+    def least(self) -> float:
+        """Of the rounds."""
+        return min(self.rounds)
+
+    @property
+    def greatest(self) -> float:
+        """Of the rounds."""
+        return max(self.rounds)
 
     def entry(self) -> dict[str, float]:
         """As it stands in the JSON."""
-        return {name: round(value, 4) for name, value in asdict(self).items()}
+        return {name: round(getattr(self, name), 4) for name in ("value", "least", "greatest")}
 
     def __str__(self) -> str:
         return f"{self.value:.2f} ({self.least:.2f}–{self.greatest:.2f})"
@@ -133,8 +141,8 @@ def paired(ours: Sequence[float], theirs: Sequence[float], value: float | None =
     """
     if not ours or len(ours) != len(theirs):
         raise ValueError(f"ratios need as many rounds of both, found {len(ours)} and {len(theirs)}")
-    each = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return Ratio(statistics.median(each) if value is None else value, min(each), max(each))
+    each = tuple(one / other for one, other in zip(ours, theirs, strict=True))
+    return Ratio(statistics.median(each) if value is None else value, each)
 
 
 def throughput_ratio(ours: Line, theirs: Line) -> Ratio:

@@ -96,12 +96,16 @@ def _targets(
     for name in PEERS:
         if name in lines:
             title = lines[name].system.title
-            targets.append(Target(f"throughput at saturation over {title}", throughput[name].value, 1.0, at_most=False))
-            ratio = p99[name]
-            assert ratio is not None
-            targets.append(Target(f"p99 at {plan.load:.0%} of own maximum over {title}", ratio.value, 1.0))
-    loop = throughput[IN_PROCESS].value
-    targets.append(Target("throughput at saturation over in-process loop", loop, IN_PROCESS_GOAL, at_most=False))
+            rate, p99_of = throughput[name], p99[name]
+            assert p99_of is not None
+            targets += [
+                Target(f"throughput at saturation over {title}", rate.value, 1.0, False, rate.rounds),
+                Target(f"p99 at {plan.load:.0%} of own maximum over {title}", p99_of.value, 1.0, windows=p99_of.rounds),
+            ]
+    loop = throughput[IN_PROCESS]
+    targets.append(
+        Target("throughput at saturation over in-process loop", loop.value, IN_PROCESS_GOAL, False, loop.rounds)
+    )
     return targets
 
 

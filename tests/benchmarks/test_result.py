@@ -21,7 +21,9 @@ def test_json_and_page_lie_side_by_side(tmp_path) -> None:
     result.sections.append(Section("A & B", header=("name", "ms"), rows=[("one", 1.5), ("two", None)]))
     path = result.write(tmp_path / "deep" / "stages.json")
     document = json.loads(path.read_text())
-    assert document["targets"] == [{"name": "ratio <p50>", "value": 1.2, "goal": 1.15, "at_most": True, "met": False}]
+    assert document["targets"] == [
+        {"name": "ratio <p50>", "value": 1.2, "goal": 1.15, "at_most": True, "windows": [], "met": False}
+    ]
     assert document["valid"] is False and document["settings"] == {"slices": 300}
     page = path.with_suffix(".html").read_text()
     assert "the clock stood still" in page and "A &amp; B" in page and "ratio &lt;p50&gt;" in page and "missed" in page
@@ -33,3 +35,21 @@ def test_json_and_page_lie_side_by_side(tmp_path) -> None:
 )
 def test_cells_read_well(cell, text: str) -> None:
     assert shown(cell) == text
+
+
+@pytest.mark.parametrize(
+    ("windows", "settled"),
+    [
+        ((), True),
+        ((1.2, 1.5, 1.3), True),  # far apart, and all on one side
+        ((1.14, 1.16, 1.15), True),  # on both sides, and as good as the same
+        ((1.0, 1.3, 1.1, 1.2), False),
+    ],
+)
+@pytest.mark.parametrize("at_most", [True, False])
+def test_windows_that_differ_about_the_goal_break_the_run(windows, settled, at_most) -> None:
+    target = Target("ratio", 1.1, 1.15, at_most, windows)
+    assert (target.unsettled is None) is settled
+    result = Result("stages", {}, targets=[target])
+    assert result.valid is settled and result.document()["broken_rules"] == result.broken_rules
+    assert settled or "ratio (goal 1.15) is unstable" in result.broken_rules[0]

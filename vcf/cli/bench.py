@@ -97,7 +97,7 @@ def run_kind(module: str, args: argparse.Namespace) -> int:
     for target in result.targets:
         sign, verdict = "≤" if target.at_most else "≥", "met" if target.met else "missed"
         print(f"{target.name:<58}{target.value:>10.3g}  {sign} {target.goal:<9.3g} {verdict}")
-    for rule in result.broken:
+    for rule in result.broken_rules:
         print(f"this run does not hold: {rule}")
     print(f"{path} and {path.with_suffix('.html').name}")
     return 0 if result.valid else EXIT_INVALID

@@ -55,12 +55,6 @@ def test_no_p99_without_latencies() -> None:
     assert p99_ratio(line(TRITON, turn(1.0, [10.0])), line(IN_PROCESS, turn(1.0, []))) is None
 
 
-def test_an_unsteady_rate_breaks_the_run() -> None:
-    steady, unsteady = line("a", turn(1.0, [1.0]), turn(1.05, [1.0])), line("b", turn(1.0, [1.0]), turn(1.2, [1.0]))
-    assert steady.broken == []
-    assert len(unsteady.broken) == 1 and "b: the highest rate is unstable" in unsteady.broken[0]
-
-
 def test_turns_alternate_and_wrong_answers_are_counted() -> None:
     events: list[str] = []
     right = [Answer(0.5, [0.5, 0.1]), Answer(0.9, [0.2, 0.9])]
