@@ -47,7 +47,7 @@ def train_on_ray(
         if address == LOCAL:
             # A secret of this run; Ray would otherwise keep one in the user's home folder.
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-            ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, **quiet)
+            ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
         else:
             _expect_answer(address)
             ray.init(address=address, **quiet)
