@@ -52,6 +52,9 @@ class Calls(Protocol):
 class Blocking:
     """Calls that hold up their thread."""
 
+    def __init__(self) -> None:
+        self._told: set[Any] = set()
+
     def channel(self, target: str, credentials: Any, options: Options) -> Any:
         if credentials is None:
             return grpc.insecure_channel(target, options=options)
@@ -62,7 +65,11 @@ class Blocking:
 
     async def tell(self, method: Any, request: Any, timeout_s: float, metadata: Metadata, wait_s: float) -> None:
         with suppress(grpc.FutureTimeoutError, grpc.RpcError, grpc.FutureCancelledError):
-            method.future(request, timeout=timeout_s, metadata=metadata).result(timeout=wait_s)
+            answer = method.future(request, timeout=timeout_s, metadata=metadata)
+            self._told.add(answer)  # one that nobody holds is cancelled
+            answer.add_done_callback(self._told.discard)
+            if wait_s:
+                answer.result(timeout=wait_s)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

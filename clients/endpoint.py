@@ -14,8 +14,9 @@ from clients.security import PLAIN, Security
 from clients.wire import MAX_MESSAGE_BYTES, Answer, read_answer
 
 _SERVICE = kserve.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-_GLANCE_S, _GOODBYE_S = 0.02, 3.0
-"""How long to wait for the server to forget a region: in passing, and in the end."""
+_IN_PASSING_S, _GOODBYE_S = 0.0, 3.0
+"""How long to wait for the server to forget a region: after a study, whose findings are not to wait for it, and in the
+end."""
 _RECONNECT_MS = (100, 1000)
 """Pause of gRPC after the first failed connection, and its longest; by default two minutes, in which every request
 fails at once although the server may be back."""
@@ -132,7 +133,7 @@ class Endpoint:
         """
         before, self._unregistered = self._unregistered, [region]
         for name in (region, *before):
-            await self._forget(name, _GLANCE_S)
+            await self._forget(name, _IN_PASSING_S)
 
     async def _forget(self, region: str, wait_s: float) -> None:
         request = kserve.SystemSharedMemoryUnregisterRequest(name=region)

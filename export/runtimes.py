@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.config import network_runtime
+from export.config import CPU_BF16, network_runtime
 from vcf.contract import ENCODERS, HEADS, MEMBERS, SPINAL_CORD_DETECTOR, Model
 from vcf.errors import SetupError
 
@@ -38,8 +38,10 @@ def load(repository: Path, form: str) -> Runtimes:
     """All networks of a CPU form.
 
     Raises:
-        SetupError: a file of the form is missing.
+        SetupError: a file of the form is missing, or the processor cannot compute in its precision.
     """
+    if form == CPU_BF16 and not has_bfloat16():
+        raise SetupError("this processor has no bfloat16 units, OpenVINO would compute in float32")
     files = {}
     for model in (SPINAL_CORD_DETECTOR, *ENCODERS, *HEADS):
         files[model.name] = path = repository / model.name / "1" / network_runtime(model, form).file_name
@@ -60,6 +62,13 @@ def load(repository: Path, form: str) -> Runtimes:
         {m: call(model) for m, model in zip(MEMBERS, HEADS, strict=True)},
         tuple(files.values()),
     )
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 here when it is asked to; otherwise it takes float32 without a word."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _openvino(path: Path, model: Model, parameters: dict[str, str]) -> Callable[[dict[str, Array]], Array]:

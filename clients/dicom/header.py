@@ -3,6 +3,7 @@
 
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import BinaryIO
@@ -23,6 +24,8 @@ from vcf.errors import Code
 _FIRST_PIXEL_TAG = 0x7FE00008  # float pixels; before it lie the group's length and offset tables
 _MAX_ELEMENTS = 100_000
 """Of the top level; a real header has a few hundred. Keeps a hostile file from being parsed for minutes."""
+_HEAD_BYTES = 1 << 16
+"""Most headers end before; a parser that steps through them is twice as fast in memory as in a file."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class HeaderReader:
             with source.open() as file:
                 if plain := self._inflater.plain(file):
                     source = plain
-                dataset, pixels = _parse(io.BytesIO(plain.data) if plain else file)
+                dataset, pixels = _parse(io.BytesIO(plain.data)) if plain else _parse_head(file)
         except Exception as error:  # a hostile header can make pydicom raise anything, and its text quotes values
             kind = type(error).__name__
         else:
@@ -79,6 +82,19 @@ class HeaderReader:
         return self._facts[key]
 
 
+def _parse_head(file: BinaryIO) -> tuple[Dataset, Pixels | None]:
+    """`_parse` of the file's beginning if the pixel data begins there, otherwise of the file."""
+    head = file.read(_HEAD_BYTES)
+    if len(head) == _HEAD_BYTES:
+        with suppress(Exception):  # cut off in the middle of an element, it may be anything to the parser
+            dataset, pixels = _parse(io.BytesIO(head))
+            if pixels:
+                return dataset, pixels
+        file.seek(0)
+        return _parse(file)
+    return _parse(io.BytesIO(head))
+
+
 def _parse(file: BinaryIO) -> tuple[Dataset, Pixels | None]:
     """Top-level elements up to the pixel data, and where that lies."""
     found: list[Pixels] = []
@@ -87,9 +103,10 @@ def _parse(file: BinaryIO) -> tuple[Dataset, Pixels | None]:
     def at_pixels(tag: BaseTag, _vr: str | None, length: int) -> bool:
         nonlocal count
         count += 1
-        if tag == Tag.PIXEL_DATA:
+        number = int(tag)  # pydicom compares tags in Python
+        if number == Tag.PIXEL_DATA:
             found.append(Pixels(file.tell(), None if length == 0xFFFFFFFF else length))
-        return tag >= _FIRST_PIXEL_TAG or count > _MAX_ELEMENTS
+        return number >= _FIRST_PIXEL_TAG or count > _MAX_ELEMENTS
 
     dataset = read_partial(file, stop_when=at_pixels, force=True, specific_tags=[*SHARED_TAGS, *SLICE_TAGS])
     return dataset, found[0] if found else None

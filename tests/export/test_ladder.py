@@ -11,7 +11,8 @@ import pytest
 for module in ("keras", "tritonclient", "onnxruntime", "openvino"):
     pytest.importorskip(module)
 
-from export import ladder, passport  # noqa: E402
+from export import ladder, passport, runtimes  # noqa: E402
+from export.config import CPU_BF16  # noqa: E402
 from export.ladder import RUNGS, Answer, compare  # noqa: E402
 from export.ladder_page import page, write_page  # noqa: E402
 from export.ladder_studies import widened  # noqa: E402
@@ -141,6 +142,12 @@ def test_figures_go_into_the_passports_of_the_files_behind_a_rung(tmp_path: Path
     content = json.loads((tmp_path / "sequence_head_b" / "1" / "passport.json").read_text())
     parity = content["files"]["model.onnx"]["parity"]
     assert (parity["rung"], parity["passed"], parity["max_patch_difference"]) == ("OpenVINO f32", True, 0.0)
+
+
+def test_bfloat16_is_not_run_where_it_would_be_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "has_bfloat16", lambda: False)
+    with pytest.raises(SetupError, match="no bfloat16 units"):
+        runtimes.load(tmp_path, CPU_BF16)
 
 
 def test_unknown_rung(tmp_path: Path) -> None:

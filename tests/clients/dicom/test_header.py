@@ -51,6 +51,22 @@ def test_pixels_are_found_without_being_read(tmp_path: Path) -> None:
     assert path.read_bytes()[s.pixels.offset : s.pixels.offset + 100] == ds.PixelData[:100]
 
 
+@pytest.mark.parametrize("private_bytes", [60_000, 65_000, 65_536, 70_000, 200_000])
+def test_pixels_behind_a_long_header(tmp_path: Path, private_bytes: int) -> None:
+    """The first 64 KiB are parsed in memory; where they end in the middle of an element nothing is lost."""
+    (plain,), (long,) = (factory.make_series(slices=1, way=(0, 0, 1)) for _ in range(2))
+    block = long.private_block(0x0021, "vcf test", create=True)
+    block.add_new(0x10, "OB", bytes(private_bytes))
+    block.add_new(0x11, "LO", "behind it")
+    expected, found = one(factory.save(plain, tmp_path / "a.dcm")), one(factory.save(long, tmp_path / "b.dcm"))
+    assert (found.facts.rows, found.position_mm, found.damage) == (expected.facts.rows, expected.position_mm, None)
+    assert expected.pixels and found.pixels
+    assert found.pixels.offset > expected.pixels.offset + private_bytes
+    with (tmp_path / "b.dcm").open("rb") as file:
+        file.seek(found.pixels.offset)
+        assert file.read(expected.pixels.length) == plain.PixelData
+
+
 def test_data_set_without_preamble(tmp_path: Path) -> None:
     folder = factory.write(tmp_path, factory.make_series(slices=26))
     for path in folder.rglob("*.dcm"):
