@@ -27,7 +27,7 @@ _COLUMNS = 32
 """Left-right columns that are floating-point numbers at a time, at most: about a third of the box, for memory and
 cache."""
 _TOGETHER = 2
-"""Patches whose rows one matrix product makes: neighbours need nearly the same voxels, and BLAS copies them for each."""
+"""Patches whose rows one matrix product makes: neighbours need nearly the same voxels, which BLAS copies each time."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,19 @@ def extract(
         """What these columns of the box add to the patches."""
         part = box[:, :, columns].astype(np.float32)
         part -= AIR_HU  # so that no weight at all reads as air
-        added = np.empty((len(at.centres_mm), *spec.grid), np.float32)
+        added = np.zeros((len(at.centres_mm), *spec.grid), np.float32)
         for start in range(0, len(added), _TOGETHER):
             group = slice(start, start + _TOGETHER)
-            first, last = min(rows.start for rows in in_y[group]), max(rows.stop for rows in in_y[group])
+            filled = [rows for rows in in_y[group] if rows.stop > rows.start]
+            if not filled:  # beyond the volume
+                continue
+            first, last = min(rows.start for rows in filled), max(rows.stop for rows in filled)
             # Only these rows of the part: a view that BLAS takes without a copy.
             near = part[:, first - first_y : last - first_y]
             seen = along_z[group].reshape(-1, n_slices) @ near.reshape(n_slices, -1)
             of_each = zip(
                 added[group],
-                seen.reshape(-1, height, *near.shape[1:]),
+                seen.reshape(len(added[group]), height, *near.shape[1:]),
                 in_y[group],
                 along_y[group],
                 along_x[group],

@@ -8,9 +8,17 @@ value instead. Only the value representations that the readers need are here (DI
 import math
 import struct
 from collections.abc import Iterator
+from functools import cache
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
+
+
+@cache
+def _as_pydicom(tag: int) -> BaseTag:
+    """The tag as pydicom keeps it: making one of a number takes longer than looking it up."""
+    return BaseTag(tag)
 
 
 class Elements:
@@ -26,7 +34,7 @@ class Elements:
 
     def raw(self, tag: int) -> bytes:
         """The value's bytes as stored."""
-        element = self._dataset.get_item(tag, keep_deferred=True)
+        element = self._dataset.get_item(_as_pydicom(tag), keep_deferred=True)
         value = None if element is None else element.value
         if isinstance(value, bytes):
             return value

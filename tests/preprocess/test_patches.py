@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage, signal
@@ -165,3 +167,16 @@ def test_parts_hold_every_column_once_and_few_at_a_time(columns):
     assert [c for part in parts for c in range(part.start, part.stop)] == list(range(columns))
     assert all(part.stop - part.start <= patches._COLUMNS for part in parts)
     assert len(parts) % 2 == 0 or columns < 2
+
+
+def test_a_spine_that_leaves_the_volume_is_air_where_it_is_outside():
+    """Of two patches that share a product one may lie outside, or reach out of it with a part of its rows."""
+    volume = anatomy.sample((2.5, 0.8, 0.8))
+    line = anatomy.true_line(volume)
+    away_mm = np.linspace(0, 250, len(line.points_mm))[:, None] * [0, 1, 0]
+    tiles = patches.extract(volume.hu, volume.spacing_mm, replace(line, points_mm=line.points_mm + away_mm))
+    whole = patches.extract(volume.hu, volume.spacing_mm, line)
+    assert tiles.patches[0].max() == 0 and tiles.patches[1].max() == 0
+    # The lowest patch hardly moved: behind its first rows the two show the same.
+    assert np.abs(tiles.patches[-1] - whole.patches[-1]).mean() < np.abs(tiles.patches[-2] - whole.patches[-2]).mean()
+    assert tiles.patches[-1].max() > 0.5
