@@ -20,7 +20,7 @@ from clients.core import Core
 from clients.dicom.files import read_all
 from clients.findings import Findings
 from clients.reader import read_study
-from clients.region import Region
+from clients.region import Region, fill
 from clients.report import write_report
 from clients.retry import Retry
 from clients.security import PLAIN
@@ -43,6 +43,7 @@ WORK: dict[object, str] = {
     crop.cut: CUT,
     sagittal.midsagittal: VIEW,
     Region: COPY,
+    fill: COPY,
     prepare: SERIALISE,
     read_answer: ANSWER,
 }

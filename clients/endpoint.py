@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server's gRPC endpoint: the few methods that the client calls, with every failure as a ``Fault``."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from tritonclient.grpc import service_pb2 as kserve
 
 from clients.calls import Calls
 from clients.faults import Fault, Remedy, fault
-from clients.region import is_loopback
+from clients.region import Region, is_loopback
 from clients.security import PLAIN, Security
 from clients.wire import MAX_MESSAGE_BYTES, Answer, read_answer
 
@@ -17,6 +18,8 @@ _SERVICE = kserve.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _IN_PASSING_S, _GOODBYE_S = 0.0, 3.0
 """How long to wait for the server to forget a region: after a study, whose findings are not to wait for it, and in the
 end."""
+_REGION_GRAIN = 4 << 20
+"""Regions are multiples of it, so that studies of about the same size share them."""
 _RECONNECT_MS = (100, 1000)
 """Pause of gRPC after the first failed connection, and its longest; by default two minutes, in which every request
 fails at once although the server may be back."""
@@ -79,6 +82,7 @@ class Endpoint:
         self._metadata = connection.security.metadata()
         self._calls = calls
         self._unregistered: list[str] = []
+        self._free: list[Region] = []
         self._channel = calls.channel(address, connection.security.credentials(), connection.options(address))
         self._infer = self._channel.unary_unary(
             f"/{_SERVICE}/ModelInfer", response_deserializer=kserve.ModelInferResponse.FromString
@@ -86,6 +90,7 @@ class Endpoint:
         self._model_ready = self._method("ModelReady")
         self._register = self._method("SystemSharedMemoryRegister")
         self._unregister = self._method("SystemSharedMemoryUnregister")
+        self._status = self._method("SystemSharedMemoryStatus")
 
     def _method(self, name: str) -> Any:
         return self._channel.unary_unary(
@@ -96,7 +101,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close the channel; calls in flight end with an error."""
-        for region in self._unregistered:
+        for region in (*self._unregistered, *(region.name for region in self._free)):
             await self._forget(region, _GOODBYE_S)
         await self._calls.close(self._channel)
 
@@ -114,11 +119,46 @@ class Endpoint:
                 return False
             raise
 
-    async def register(self, region: str, nbytes: int, timeout_s: float) -> bool:
-        """Have the server map a POSIX shared memory object of this name; no if it cannot or will not."""
-        request = kserve.SystemSharedMemoryRegisterRequest(name=region, key=f"/{region}", offset=0, byte_size=nbytes)
+    async def borrow(self, nbytes: int, timeout_s: float) -> Region | None:
+        """Shared memory of this size or more that the server has mapped; None if the two share none.
+
+        `give_back` keeps it for the next study, for new memory takes longer to get than voxels take to copy. There
+        are never more regions than there were studies at a time.
+        """
+        while region := self._take(nbytes):
+            if await self._ask_about(self._status, kserve.SystemSharedMemoryStatusRequest(name=region.name), timeout_s):
+                return region  # otherwise the server is not the one that mapped it
+        if self._free:
+            await self.unregister(self._free.pop().name)  # too small
         try:
-            await self._call(self._register, request, timeout_s)
+            region = await self._calls.work(Region, -(-nbytes // _REGION_GRAIN) * _REGION_GRAIN)
+        except OSError:
+            return None
+        request = kserve.SystemSharedMemoryRegisterRequest(
+            name=region.name, key=f"/{region.name}", offset=0, byte_size=region.nbytes
+        )
+        try:
+            return region if await self._ask_about(self._register, request, timeout_s) else None
+        finally:
+            region.forget_name()  # the server has mapped it, or never will
+
+    def give_back(self, region: Region) -> None:
+        """Keep borrowed memory for another study. Not after an error: the server may still be reading it."""
+        self._free.append(region)
+
+    def _take(self, nbytes: int) -> Region | None:
+        """The smallest free region that is large enough. Threads may share this client."""
+        for region in sorted(self._free, key=lambda free: free.nbytes):
+            if region.nbytes >= nbytes:
+                with suppress(ValueError):  # another thread was faster
+                    self._free.remove(region)
+                    return region
+        return None
+
+    async def _ask_about(self, method: Any, request: Any, timeout_s: float) -> bool:
+        """Whether the server does what is asked of it; no if it cannot or will not."""
+        try:
+            await self._call(method, request, timeout_s)
         except Fault as found:
             if found.remedy is Remedy.NONE and not found.down:
                 return False

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A region of system shared memory that a server on the same machine reads a volume from."""
+"""Regions of system shared memory that a server on the same machine reads voxels from."""
 
+import mmap
 import os
 import secrets
 import weakref
@@ -17,10 +18,10 @@ FOLDER = Path("/dev/shm")
 
 
 class Region:
-    """An array in shared memory under a name that cannot be guessed, readable by this user alone.
+    """Shared memory under a name that cannot be guessed, readable by this user alone, for one array after another.
 
     The name lives only until the server has mapped the region (`forget_name`), so that even a process that is killed
-    leaves nothing behind: the memory goes with its last user. Whatever happens before, the name goes with this object
+    leaves no file behind: the memory goes with its last user. Whatever happens before, the name goes with this object
     or with the interpreter.
 
     Raises
@@ -29,19 +30,28 @@ class Region:
         If there is no shared memory on this system, or not enough of it.
     """
 
-    def __init__(self, array: NDArray[Any]) -> None:
+    def __init__(self, nbytes: int) -> None:
         self.name = f"vcf-client-{secrets.token_hex(16)}"
-        self.nbytes = array.nbytes
+        self.nbytes = nbytes
         path = FOLDER / self.name
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.forget_name = weakref.finalize(self, _unlink, path)
         try:
-            _write(handle, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            # Reserved now: writing to memory that is not there would end the process.
+            os.posix_fallocate(handle, 0, nbytes)
+            # Mapped whole, too: otherwise each page would be when it is first written to.
+            self.memory = mmap.mmap(handle, nbytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
         except BaseException:
             self.forget_name()
             raise
         finally:
             os.close(handle)
+
+
+def fill(region: Region, array: NDArray[Any]) -> None:
+    """Copy an array to the beginning of a region, contiguous whatever its strides."""
+    view = np.frombuffer(region.memory, array.dtype, array.size).reshape(array.shape)
+    np.copyto(view, array)
 
 
 def is_loopback(address: str) -> bool:
@@ -52,14 +62,6 @@ def is_loopback(address: str) -> bool:
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
-
-
-def _write(handle: int, content: memoryview) -> None:
-    """Write all of it. By a call, not through a mapping, which would fault once a page and have each cleared first; and
-    where memory runs out this raises, while a mapping ends the process.
-    """
-    while len(content):
-        content = content[os.write(handle, content) :]
 
 
 def _unlink(path: Path) -> None:

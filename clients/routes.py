@@ -26,7 +26,7 @@ from clients.calls import Calls
 from clients.endpoint import Endpoint
 from clients.faults import late
 from clients.one_thread import on_one_thread
-from clients.region import Region
+from clients.region import Region, fill
 from clients.servers import Servers
 from clients.wire import Answer, Arrays, Content, Inputs, InRegion, prepare
 from preprocess import admission, centre_line, crop, sagittal, slices, spine
@@ -101,9 +101,9 @@ class Route:
             raise NotHere
         return self._on
 
-    async def register(self, region: Region) -> bool:
-        """Have the server map a region; no if it cannot."""
-        return await self._call(lambda server: server.register(region.name, region.nbytes, self.left_s()))
+    async def borrow(self, nbytes: int) -> Region | None:
+        """Memory that is shared with the server; None if there is none."""
+        return await self._call(lambda server: server.borrow(nbytes, self.left_s()))
 
     async def ask(
         self, door: Ensemble, inputs: Inputs, timing: str = "wire", *, age_policy: str | None = None
@@ -200,6 +200,7 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
         if shares_memory is None:
             await send((await route.calls.work(crop.cut, volume.hu, window)).hu)
             return
+        # Straight from the volume, without a copy in between.
         async with _shared(route, shares_memory, volume.hu[:, window.y, window.x]) as voxels:
             await send(voxels)
 
@@ -218,19 +219,16 @@ async def _shared(route: Route, server: Endpoint, voxels: NDArray[np.int16]) -> 
     NotHere
         If server and client share none.
     """
+    region = await route.borrow(voxels.nbytes)
+    if region is None:
+        raise NotHere
     try:
-        region = await route.calls.work(Region, voxels)
-    except OSError:
-        raise NotHere from None
-    try:
-        if not await route.register(region):
-            raise NotHere
-    finally:
-        region.forget_name()  # the server has mapped it, or never will
-    try:
-        yield InRegion(voxels.shape, region.name, region.nbytes)
-    finally:
+        await route.calls.work(fill, region, voxels)
+        yield InRegion(voxels.shape, region.name, voxels.nbytes)
+    except BaseException:
         await server.unregister(region.name)
+        raise
+    server.give_back(region)
 
 
 async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exchange:

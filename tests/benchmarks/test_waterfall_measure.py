@@ -168,5 +168,12 @@ def test_the_client_is_the_products_own() -> None:
     from clients import region, routes, wire
 
     known = set(waterfall_client.WORK)
-    assert {wire.prepare, wire.read_answer, region.Region, routes.crop.cut, routes.slices.detector_images} <= known
+    assert {
+        wire.prepare,
+        wire.read_answer,
+        region.Region,
+        region.fill,
+        routes.crop.cut,
+        routes.slices.detector_images,
+    } <= known
     assert waterfall_measure.HEADS[0].name.startswith("sequence_head")

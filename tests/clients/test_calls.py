@@ -2,9 +2,11 @@
 """Waiting and working at once, in threads and in an event loop."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,6 +37,32 @@ def test_work_goes_on_while_the_other_waits(calls: Callable[[], Calls], run: Run
         return await here.meanwhile(waiting(), work, "done")
 
     assert run(both()) == (3, "done")
+
+
+def test_told_calls_are_held_until_they_are_answered() -> None:
+    """gRPC cancels a call that nobody holds."""
+
+    class Answer:
+        def add_done_callback(self, done: Callable[[Any], None]) -> None:
+            self.done = done
+
+    class Method:
+        answers: ClassVar[list[weakref.ref[Answer]]] = []
+
+        def future(self, *_: object, **__: object) -> Answer:
+            answer = Answer()
+            self.answers.append(weakref.ref(answer))
+            return answer
+
+    calls = Blocking()
+    finish(calls.tell(Method(), b"", 1.0, (), 0.0))
+    gc.collect()
+    answer = Method.answers[0]()
+    assert answer is not None
+    answer.done(answer)
+    del answer
+    gc.collect()
+    assert Method.answers[0]() is None
 
 
 @WAYS

@@ -191,6 +191,42 @@ def test_error_on_the_way_leaves_no_region(
         assert regions() == [] and registered(triton_server) == 0
 
 
+def test_studies_share_memory_one_after_another(triton_server: TritonServer, study: Study) -> None:
+    """One region for all that come one by one, as many as come at a time, none when the client is closed."""
+    low = replace(study, volume=Volume(study.volume.hu[:80], study.volume.spacing_mm, study.volume.affine))
+    with VcfClient(triton_server.grpc_url, wire="shm") as client:
+        first = client.analyze(study)
+        assert registered(triton_server) == 1 and regions() == []
+        expected = [by(triton_server, "crop", one).study_score for one in (low, study)]
+        assert client.analyze(study).study_score == first.study_score
+        assert [client.analyze(one).study_score for one in (low, study)] == pytest.approx(expected, abs=1e-5)
+        assert registered(triton_server) == 1
+        found = [outcome.result().study_score for outcome in client.analyze_many([low, study] * 4, concurrency=3)]
+        assert found == pytest.approx(expected * 4, abs=1e-5)
+        assert 1 <= registered(triton_server) <= 3 and regions() == []
+    assert registered(triton_server) == 0
+
+
+def test_a_server_that_started_anew_maps_new_memory(tiny_repository: Path, study: Study) -> None:
+    with TritonServer(tiny_repository) as server:
+        ports = {"grpc_port": server.grpc_port, "http_port": server.http_port, "metrics_port": server.metrics_port}
+        client = VcfClient(server.grpc_url, wire="shm", deadline_s=60)
+        before = client.analyze(study).study_score
+    with TritonServer(tiny_repository, **ports), client:
+        assert client.analyze(study).study_score == pytest.approx(before, abs=1e-6)
+
+
+def test_larger_studies_take_the_place_of_smaller_memory(
+    triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.endpoint._REGION_GRAIN", 1)
+    low = replace(study, volume=Volume(study.volume.hu[:80], study.volume.spacing_mm, study.volume.affine))
+    with VcfClient(triton_server.grpc_url, wire="shm") as client:
+        for one in (low, study, low):
+            client.analyze(one)
+    assert regions() == [] and registered(triton_server) == 0
+
+
 def test_no_shared_memory_for_the_crop_is_told(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
