@@ -80,6 +80,7 @@ class Recording(Blocking):
     """Blocking calls that note when each began and ended."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.events: list[Event] = []
         self._request: tuple[str | None, str | None] = (None, None)
 

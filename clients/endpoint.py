@@ -128,7 +128,7 @@ class Endpoint:
         while region := self._take(nbytes):
             if await self._ask_about(self._status, kserve.SystemSharedMemoryStatusRequest(name=region.name), timeout_s):
                 return region  # otherwise the server is not the one that mapped it
-        if self._free:
+        with suppress(IndexError):  # there is none, or another thread was faster
             await self.unregister(self._free.pop().name)  # too small
         try:
             region = await self._calls.work(Region, -(-nbytes // _REGION_GRAIN) * _REGION_GRAIN)
