@@ -151,7 +151,7 @@ def test_two_ray_workers_train_the_same_candidates(searched: Path, tmp_path: Pat
     assert [o.candidate.name for o in outcomes] == ["one", "two", "shallow"]
     for outcome in outcomes:
         alone = json.loads((searched / CANDIDATES / outcome.candidate.name / "result.json").read_text())
-        np.testing.assert_allclose(outcome.scores, alone["scores"], rtol=1e-4)  # other threads, other sums
+        np.testing.assert_allclose(outcome.scores, alone["scores"], rtol=5e-4)  # other threads, other sums
 
 
 def test_an_absent_cluster_is_named_at_once(tmp_path: Path) -> None:
