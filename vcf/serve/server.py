@@ -212,7 +212,7 @@ class TritonServer:
 
     def _environment(self, found: wheel.Wheel, shm_prefix: str) -> dict[str, str]:
         environment = {
-            # Python models run side by side; each is single-threaded unless the caller says otherwise.
+            # Python models run side by side and divide their work themselves: one thread for each of NumPy's products.
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             **memory.ENVIRONMENT,
