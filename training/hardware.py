@@ -27,3 +27,10 @@ def fitted(preset: Preset) -> Preset:
     if preset.member.dtype != BFLOAT16 or has_bfloat16():
         return preset
     return replace(preset, member=replace(preset.member, dtype=FLOAT32))
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow trains on a GPU, which several processes would have to share."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -31,7 +31,7 @@ SHOWN_LOSSES = 50
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """The weights of the step with the best ROC AUC on the tuning studies."""
+    """The averaged weights of the step with the best ROC AUC on the tuning studies; see ``MemberPreset.average``."""
 
     encoder: keras.Model
     head: keras.Model
@@ -120,12 +120,14 @@ def train(
     severe_until = preset.severe_first * preset.steps if start is None else 0
     sampler = Sampler(studies, preset, np.random.default_rng(seed))
     done, best = 0, _Best()
+    averaged = checkpoint.values(served)
     history: list[tuple[int, float, float]] = []
     losses: deque[float] = deque(maxlen=max(SHOWN_LOSSES, preset.evaluate_every))
     if kept and (found := kept.load()):
         state, arrays = found
         checkpoint.assign(variables, arrays["weights"])
         checkpoint.assign(optimizer.variables, arrays["optimizer"])
+        averaged = arrays["averaged"]
         sampler.rng.bit_generator.state = state["random"]
         done, best = state["step"], _Best(state["best_auc"], state["best_step"], arrays.get("best", []))
         history = [(number, loss, auc) for number, loss, auc in state["history"]]
@@ -148,12 +150,16 @@ def train(
                 float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid, batch.anatomy))
             )
             curves.add(number, loss=losses[-1], learning_rate=rate)
+            _move(averaged, served, keep=min(preset.average, number / (9 + number)))
             if number % preset.evaluate_every == 0 or number == preset.steps:
+                learning = checkpoint.values(served)
+                checkpoint.assign(served, averaged)
                 auc = roc_auc(tuning.study_label, scores(encoder, head, tuning, built))
                 history.append((number, float(np.mean(list(losses)[-preset.evaluate_every :])), auc))
                 curves.add(number, tuning_auc=auc)
                 if auc >= best.auc:
                     best = _Best(auc, number, checkpoint.values(served))
+                checkpoint.assign(served, learning)
             if kept and kept.due(number) and number < preset.steps:
                 curves.flush()
                 kept.save(
@@ -168,6 +174,7 @@ def train(
                     {
                         "weights": checkpoint.values(variables),
                         "optimizer": checkpoint.values(optimizer.variables),
+                        "averaged": averaged,
                         "best": best.weights,
                     },
                 )
@@ -179,6 +186,12 @@ def train(
     plain = variants.patch_encoder(built, grid, member=member)
     plain.set_weights(encoder.get_weights())
     return TrainedMember(plain, head, best.step, best.auc, history)
+
+
+def _move(averaged: list[NDArray[np.float32]], towards: list[keras.Variable], *, keep: float) -> None:
+    """Renew running averages of weights in place. The form of the sum leaves equal weights as they are, bit by bit."""
+    for average, variable in zip(averaged, towards, strict=True):
+        average += np.float32(1 - keep) * (variable.numpy() - average)
 
 
 def _expect_ct(encoder: keras.Model, studies: Studies) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trainings behind ``vcf train``: data, networks, weights and a manifest that says how they came to be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +16,9 @@ from training.data.canal import load_canal_slices
 from training.data.splits import Part
 from training.metrics import operating_point, rates, roc_auc
 from training.own_data import OwnData
-from training.patch_variants import resampled
 from training.presets import Preset
 from training.real_studies import load_warped
+from training.side_by_side import MemberOutcome, MemberTask, train_side_by_side
 from training.studies import Studies
 from vcf.contract import MEMBERS, encoder_name, head_name
 from vcf.fetch import cache_folder
@@ -174,32 +174,47 @@ class Training:
         wanted = dataset.tuning_set(self.preset.member.tuning_phantoms)
         return dataset.load(wanted, self.studies_cache, done=self._stage("tuning phantoms"))
 
-    def train_member(self, name: str, training: Studies, tuning: Studies) -> dict[str, Any]:
-        """Train and save one member; its entry of the manifest. Goes on where a killed run was; see ``fresh``."""
-        preset = self.preset.member
+    def train_members(
+        self, names: Sequence[str], training: Studies, tuning: Studies, *, workers: int = 1
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Train and save members, ``workers`` of them at a time; name and entry of the manifest of each as it finishes.
+
+        Each goes on where a killed run was; see ``fresh``.
+        """
+        data, tasks = digest(training, tuning), []
+        for name in names:
+            task = self._member_task(name, data)
+            entry: dict[str, Any] = store.read_manifest(self.out).get("members", {}).get(name, {})
+            if self._finished(entry, task.kept, [encoder_name(name), head_name(name)]):
+                yield name, entry
+            else:
+                tasks.append(task)
+
+        def told(name: str, step: int, figures: dict[str, float]) -> None:
+            self.progress(f"member {name}", step, self.preset.member.steps, figures)
+
+        for task, trained in train_side_by_side(tasks, training, tuning, told, workers=workers):
+            yield task.name, self._finish(task, trained, training)
+
+    def _member_task(self, name: str, data: str) -> MemberTask:
         seed = self.seed + 1 + MEMBERS.index(name)
-        start = store.load_member(name, self.start) if self.start else None
-        settings = settings_of(preset, seed, digest(training, tuning))
-        if start:
+        settings = settings_of(self.preset.member, seed, data)
+        if self.start:
+            start = store.load_member(name, self.start)
             settings["started_from_sha256"] = digest(*(w for network in start for w in network.get_weights()))
-        kept = self._checkpoint(f"member_{name}", settings)
-        training, tuning = resampled(training, preset.patch), resampled(tuning, preset.patch)
-        entry: dict[str, Any] = store.read_manifest(self.out).get("members", {}).get(name, {})
-        if self._finished(entry, kept, [encoder_name(name), head_name(name)]):
-            return entry
-        trained = member.train(
-            training,
-            tuning,
-            preset,
-            member=name,
-            seed=seed,
-            start=start,
-            progress=lambda step, figures: self.progress(f"member {name}", step, preset.steps, figures),
-            kept=kept,
-            logs=self.out / LOGS / f"member_{name}",
+        return MemberTask(
+            name,
+            self.preset.member,
+            seed,
+            self._checkpoint(f"member_{name}", settings),
+            self.out,
+            self.out / LOGS / f"member_{name}",
+            self.start,
         )
-        store.save_member(self.out, name, trained.encoder, trained.head, preset.architecture)
-        entry = self._described(kept) | {
+
+    def _finish(self, task: MemberTask, trained: MemberOutcome, training: Studies) -> dict[str, Any]:
+        """Write a trained member's entry of the manifest."""
+        entry = self._described(trained.kept) | {
             "studies": len(training),
             "patches": len(training.patches),
             "best_step": trained.step,
@@ -209,12 +224,12 @@ class Training:
         if self.own:
             entry["own_data"] = self.own.describe()
         if self.start:
-            before = store.read_manifest(self.start).get("members", {}).get(name, {})
+            before = store.read_manifest(self.start).get("members", {}).get(task.name, {})
             entry["started_from"] = {
                 k: before[k] for k in ("seed", "settings", "history", "started_from") if k in before
             }
-        store.update_manifest(self.out, members={name: entry})
-        kept.remove()
+        store.update_manifest(self.out, members={task.name: entry})
+        trained.kept.remove()
         return entry
 
     def fix_operating_point(self) -> dict[str, Any]:

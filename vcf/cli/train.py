@@ -41,7 +41,14 @@ def add_parser(subparsers: Any) -> None:
         "--member",
         action="append",
         choices=MEMBERS,
-        help="train only this member, so that several machines or processes can share the work",
+        help="train only this member, so that several machines can share the work",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_at_least_one,
+        metavar="N",
+        help="members that train side by side, each in a process of its own with its share of the cores (default: all;"
+        " on a GPU one after another)",
     )
     parser.add_argument("--preset", choices=("cpu", "paper", "tiny"), default="cpu", help="default %(default)s")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of weights and manifest.json")
@@ -93,12 +100,19 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 is needed")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train, save, print what was reached."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow uses oneDNN by itself only on processors with AVX-512; on others its own 3-D convolutions are several
     # times slower.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from training.hardware import has_gpu
     from training.train import SYNTHETIC, Training
 
     with bars() as progress:
@@ -117,8 +131,10 @@ def run(args: argparse.Namespace) -> int:
             print_figures("detector", training.train_detector()["figures"])
         if args.what in ("member", "all"):
             studies, tuning = training.load_studies()
-            for name in args.member or MEMBERS:
-                print_figures(f"member {name}", training.train_member(name, studies, tuning)["figures"])
+            names = args.member or MEMBERS
+            workers = args.workers or (1 if has_gpu() else len(names))
+            for name, entry in training.train_members(names, studies, tuning, workers=workers):
+                print_figures(f"member {name}", entry["figures"])
         if args.what == "search":
             from training.ensemble import search
             from training.search import pool
@@ -146,7 +162,7 @@ def _preset(args: argparse.Namespace) -> "Preset":
 
     preset, changes = fitted(PRESETS[args.preset]), {}
     if preset != PRESETS[args.preset]:
-        print("this processor has no bfloat16: members train in float32, several times slower", file=sys.stderr)
+        print("this processor has no bfloat16: members train in float32, about half as fast", file=sys.stderr)
     if args.steps is not None:
         if args.steps < 1:
             raise SetupError(f"--steps {args.steps}: at least 1 is needed")

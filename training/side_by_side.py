@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members trained side by side on one machine, a process and a share of the cores each.
+
+The gradients of a convolution's weights keep one core busy, however many there are: three processes that share two
+cores make 1.5 times the steps of one process that has both.
+"""
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from training import member, store
+from training.checkpoint import Checkpoint
+from training.patch_variants import resampled
+from training.presets import MemberPreset
+from training.studies import Studies
+from vcf.errors import SetupError
+
+LOOK_EVERY_S = 0.5
+"""How soon a process that died is missed."""
+
+Told = Callable[[str, int, dict[str, float]], None]
+"""Called with (member, step, figures)."""
+
+
+@dataclass(frozen=True)
+class MemberTask:
+    """One member's training: what decides its weights, where it goes on from and where it writes."""
+
+    name: str
+    preset: MemberPreset
+    seed: int
+    kept: Checkpoint
+    out: Path
+    logs: Path
+    start: Path | None = None
+
+
+@dataclass(frozen=True)
+class MemberOutcome:
+    """Of a finished training, whose weights lie in its folder; the fields are ``member.TrainedMember``'s."""
+
+    step: int
+    tuning_auc: float
+    history: list[tuple[int, float, float]]
+    kept: Checkpoint
+    """Knows how long the training took; its file is still there."""
+
+
+def train_one(task: MemberTask, training: Studies, tuning: Studies, told: Told) -> MemberOutcome:
+    """Train a member in this process and save its weights."""
+    trained = member.train(
+        resampled(training, task.preset.patch),
+        resampled(tuning, task.preset.patch),
+        task.preset,
+        member=task.name,
+        seed=task.seed,
+        start=store.load_member(task.name, task.start) if task.start else None,
+        progress=lambda step, figures: told(task.name, step, figures),
+        kept=task.kept,
+        logs=task.logs,
+    )
+    store.save_member(task.out, task.name, trained.encoder, trained.head, task.preset.architecture)
+    return MemberOutcome(trained.step, trained.tuning_auc, trained.history, task.kept)
+
+
+def train_side_by_side(
+    tasks: Sequence[MemberTask], training: Studies, tuning: Studies, told: Told, *, workers: int
+) -> Iterator[tuple[MemberTask, MemberOutcome]]:
+    """Train at most ``workers`` members at a time; each comes as it finishes.
+
+    With one worker that is this process. Processes end with this one, however it ends.
+
+    Raises:
+        SetupError: a process died, of too little memory for instance.
+    """
+    if workers == 1 or len(tasks) == 1:
+        for task in tasks:
+            yield task, train_one(task, training, tuning, told)
+        return
+    context = multiprocessing.get_context("spawn")
+    answers: Queue[Any] = context.Queue()
+    threads = max(1, len(os.sched_getaffinity(0)) // min(workers, len(tasks)))
+    waiting, running = list(tasks), dict[str, tuple[MemberTask, BaseProcess]]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                task = waiting.pop(0)
+                process = context.Process(
+                    target=_work, args=(task, training, tuning, threads, answers), name=task.name, daemon=True
+                )
+                process.start()
+                running[task.name] = task, process
+            try:
+                name, answer = answers.get(timeout=LOOK_EVERY_S)
+            except queue.Empty:
+                _expect_alive(running)
+                continue
+            if isinstance(answer, MemberOutcome):
+                task, process = running.pop(name)
+                process.join()
+                yield task, answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                told(name, *answer)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+            process.join()
+
+
+def _expect_alive(running: dict[str, tuple[MemberTask, BaseProcess]]) -> None:
+    for name, (_, process) in running.items():
+        if process.exitcode:
+            raise SetupError(
+                f"the process that trained member {name} ended with exit status {process.exitcode}:"
+                " the same command goes on where it was; --workers 1 needs less memory"
+            )
+
+
+def _work(task: MemberTask, training: Studies, tuning: Studies, threads: int, answers: "Queue[Any]") -> None:
+    """In a process of its own."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    parent = multiprocessing.parent_process()
+
+    def told(name: str, step: int, figures: dict[str, float]) -> None:
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # killed: the next command would train the same member beside this process
+        answers.put((name, (step, figures)))
+
+    try:
+        answers.put((task.name, train_one(task, training, tuning, told)))
+    except Exception as error:
+        answers.put((task.name, error))
