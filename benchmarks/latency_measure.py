@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latency at a ladder of rates: what was measured at each, and where the knee lies."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -22,8 +21,6 @@ KEPT_UP = 0.95
 """Answers over arrivals in the windows: with fewer, the queue grew."""
 CALLERS = (1, 2, 4)
 """Of the closed loops; the highest rate of all counts."""
-SWITCH_S = 0.0005
-"""How long a preparing thread may keep Python's lock while a call is due; by default 5 ms."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,6 @@ async def measure(
 ) -> Measured:
     """Closed loops for the highest rate, then each rate in turn, each begun when the last one is answered in full."""
     order = np.random.default_rng([plan.seed, 0]).integers(0, len(studies), 100_000).tolist()
-    sys.setswitchinterval(SWITCH_S)
     async with AsyncVcfClient(server.address, wire=wire) as client:
 
         async def ask(number: int) -> str | None:

@@ -6,8 +6,10 @@ calls while it is slow, would leave out just those that suffer (coordinated omis
 """
 
 import asyncio
+import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vcf.errors import VcfError
@@ -15,6 +17,8 @@ from vcf.errors import VcfError
 Ask = Callable[[int], Awaitable[str | None]]
 """Make call number i; None, or what is wrong with its answer. Errors of `vcf.errors` are failures of the call."""
 
+SWITCH_S = 0.0005
+"""How long a thread that prepares a study may keep Python's lock while a call is due; by default 5 ms."""
 WRONG = "WRONG"
 """Outcome of a call whose answer is not the reference's."""
 
@@ -74,13 +78,24 @@ async def open_loop(scheduled_s: Sequence[float], ask: Ask, most_in_flight: int)
             failure = await _failure(ask, number)
             return Call(due_s, sent_s, loop.time() - begin_s, failure)
 
-    meter = _Meter()
     tasks: list[asyncio.Task[Call]] = []
-    for number, due_s in enumerate(scheduled_s):
-        await asyncio.sleep(begin_s + due_s - loop.time())
-        tasks.append(asyncio.create_task(one(number, due_s)))
-    calls = await asyncio.gather(*tasks)
-    return Run(tuple(calls), *meter.shares())
+    with _prompt():
+        meter = _Meter()
+        for number, due_s in enumerate(scheduled_s):
+            await asyncio.sleep(begin_s + due_s - loop.time())
+            tasks.append(asyncio.create_task(one(number, due_s)))
+        calls = await asyncio.gather(*tasks)
+        return Run(tuple(calls), *meter.shares())
+
+
+@contextmanager
+def _prompt() -> Iterator[None]:
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 async def closed_loop(ask: Ask, in_flight: int, seconds: float) -> Run:

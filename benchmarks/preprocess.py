@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.result import Result
+    from benchmarks.result import Result, Target
 
 GOAL_MS, GOAL_SLICES = 50.0, 300
 """From volume and centre line to patches, on one core."""
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slices", type=int, default=GOAL_SLICES, help="of 512 × 512 pixels, 1 mm apart, default %(default)s"
     )
     parser.add_argument("--pixels", type=int, default=512, help="rows and columns of a slice, default %(default)s")
-    parser.add_argument("--runs", type=int, default=5, help="counted rounds, default %(default)s")
+    parser.add_argument("--runs", type=int, default=5, help="rounds that count, default %(default)s")
 
 
 def run(args: argparse.Namespace) -> "Result":
@@ -56,8 +56,8 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     from benchmarks.preparation import Shape, case
     from benchmarks.preprocess_page import sections
     from benchmarks.preprocess_ways import OURS, PEERS, versions
-    from benchmarks.result import Target
-    from benchmarks.timing import one_core, paired_ms, summary, window_medians
+    from benchmarks.timing import one_core, paired_ms, summary
+    from benchmarks.windows import forget, rounds_of, until_settled
     from preprocess.patches import extract
 
     hu, spacing, line = case(Shape(slices=slices, pixels=pixels))
@@ -65,7 +65,14 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     ways: dict[str, Any] = {OURS: lambda: extract(hu, spacing, line)}
     ways |= {way.name: lambda way=way: way.patches(hu, spacing, line) for way in here}
     with validity.watched(os.getpid()) as watch, one_core(), ThreadpoolController().limit(limits=1, user_api="blas"):
-        times = paired_ms(runs, **ways)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+
+        def window() -> None:
+            for name, ms in paired_ms(rounds_of(runs), **ways).items():
+                times[name] += ms
+                forget(rounds_of(runs), times[name])
+
+        windows = until_settled(window, lambda: bool(_target(times[OURS]).unsettled))
         errors = preprocess_truth.errors(here)
     shapes = {name: np.shape(way().patches) for name, way in ways.items()}
     result.figures = {
@@ -78,21 +85,27 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
         },
         "skipped": {way.name: why for way in PEERS if (why := way.missing())},
         "error": errors,
+        "windows_until_settled": windows,
     }
     result.histograms = {name: encoded(ms) for name, ms in times.items()}
     result.broken += [*watch.broken]
     if len(set(shapes.values())) > 1:
         result.broken.append(f"the ways give other patches: {shapes}")
     if slices == GOAL_SLICES and pixels == 512:
-        result.targets.append(
-            Target(
-                "volume and centre line to patches, one core, 300 slices, ms",
-                statistics.median(times[OURS]),
-                GOAL_MS,
-                windows=tuple(window_medians(times[OURS])),
-            )
-        )
+        result.targets.append(_target(times[OURS]))
     result.sections = sections(result.figures, GOAL_MS if result.targets else None)
+
+
+def _target(ours_ms: list[float]) -> "Target":
+    from benchmarks.result import Target
+    from benchmarks.timing import window_medians
+
+    return Target(
+        "volume and centre line to patches, one core, 300 slices, ms",
+        statistics.median(ours_ms),
+        GOAL_MS,
+        windows=tuple(window_medians(ours_ms)),
+    )
 
 
 def over(slow_ms: list[float], ours_ms: list[float]) -> dict[str, float]:

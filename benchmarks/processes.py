@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import psutil
 
-SERVER = "tritonserver"
+from benchmarks.memory import server_processes
+
 OTHER = "other processes"
 
 
@@ -24,19 +25,16 @@ def family_cpu_s(pid: int) -> float:
         return 0.0
 
 
-def cpu_s_by_part(pid: int, models: Iterable[str]) -> dict[str, float]:
-    """Of the descendants of a process so far: the server, each model's stubs under the model's name, and all others."""
-    names = tuple(models)
+def cpu_s_by_part(pid: int) -> dict[str, float]:
+    """Of the descendants of a process so far: the server, the stubs of each model together, and all others."""
+    named = {stub: name.partition(" ")[0] for name, stub in server_processes(pid).items()}
     parts: defaultdict[str, float] = defaultdict(float)
     for process in psutil.Process(pid).children(recursive=True):
         try:
-            command = process.cmdline()
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        part = SERVER if command and command[0].endswith(SERVER) else OTHER
-        part = next((name for name in names if any(name in argument for argument in command[1:])), part)
-        parts[part] += times.user + times.system
+        parts[named.get(process.pid, OTHER)] += times.user + times.system
     return dict(parts)
 
 

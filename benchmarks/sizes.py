@@ -31,11 +31,12 @@ MEMORY_GOAL = 2.0
 AT_ONCE = 4
 """Studies in flight when memory is measured."""
 CLIENT = "client"
+MOST_WINDOWS = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of ``vcf bench sizes``."""
-    parser.add_argument("--runs", type=int, default=15, help="counted studies of each size, default %(default)s")
+    parser.add_argument("--runs", type=int, default=15, help="studies of each size that count, default %(default)s")
 
 
 @dataclass
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> Result:
         for wire in WIRES:
             costs[wire].append(Cost(slices, spacing_mm, studies[-1].volume.hu.nbytes))
     with watched(os.getpid()) as watch:
-        _time(studies, costs, args.runs)
+        result.figures["windows_until_settled"] = _time(studies, costs, args.runs)
     for number, study in enumerate(studies):
         for wire in WIRES:
             _weigh(study, wire, costs[wire][number])
@@ -113,16 +114,19 @@ def _window_exponents(slices: Sequence[float], windows: Sequence[Sequence[float]
     return tuple(exponent(slices, of_all) for of_all in zip(*windows, strict=True))
 
 
-def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int) -> None:
+def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int) -> int:
+    """Fill the costs with the last three windows; how many there were."""
     from contextlib import ExitStack
 
     from benchmarks.processes import cpu_s
+    from benchmarks.windows import forget, rounds_of, until_settled
     from clients import VcfClient
     from vcf.serve.server import ROOT, TritonServer
 
     with TritonServer(ROOT / "model_repository") as server, ExitStack() as opened:
         clients = {wire: opened.enter_context(VcfClient(server.grpc_url, wire=wire)) for wire in WIRES}
-        for counted in [False] + [True] * runs:
+
+        def one_round(*, counted: bool) -> None:
             for number, study in enumerate(studies):
                 for wire, client in clients.items():
                     core_s, started = time.process_time() + cpu_s(os.getpid()), time.perf_counter()
@@ -134,6 +138,37 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
                     if counted:
                         cost.times_ms.append(took_ms)
                         cost.core_s.append(core_s)
+                        forget(rounds_of(runs), cost.times_ms, cost.core_s)
+
+        def window() -> None:
+            for _ in range(rounds_of(runs)):
+                one_round(counted=True)
+
+        def unsettled() -> bool:
+            return any(target.unsettled for wire, of_wire in costs.items() for target in _exponents(wire, of_wire))
+
+        one_round(counted=False)
+        return until_settled(window, unsettled, MOST_WINDOWS)
+
+
+def _exponents(wire: str, of_wire: Sequence[Cost]) -> list[Target]:
+    """Of latency and of processor time, in all windows and in each."""
+    from benchmarks.timing import window_medians
+
+    slices = [cost.slices for cost in of_wire]
+    measures: tuple[tuple[str, Callable[[Sequence[float]], float], Callable[[Cost], list[float]]], ...] = (
+        ("latency", statistics.median, lambda cost: cost.times_ms),
+        ("core-seconds", statistics.mean, lambda cost: cost.core_s),
+    )
+    return [
+        Target(
+            f"exponent of {name} by slices, {wire}",
+            exponent(slices, [middle(values(cost)) for cost in of_wire]),
+            EXPONENT_GOAL,
+            windows=_window_exponents(slices, [window_medians(values(cost)) for cost in of_wire]),
+        )
+        for name, middle, values in measures
+    ]
 
 
 def _weigh(study: "Study", wire: str, cost: Cost) -> None:
@@ -162,7 +197,6 @@ def _weigh(study: "Study", wire: str, cost: Cost) -> None:
 
 def _account(result: Result, costs: Mapping[str, list[Cost]]) -> None:
     from benchmarks.distribution import encoded, percentile
-    from benchmarks.timing import window_medians
 
     for wire, of_wire in costs.items():
         slices, patches = [cost.slices for cost in of_wire], [cost.patches for cost in of_wire]
@@ -197,18 +231,7 @@ def _account(result: Result, costs: Mapping[str, list[Cost]]) -> None:
             result.histograms[f"{wire}, {cost.slices} slices"] = encoded(cost.times_ms)
         worst = max(one["times_sent"] for one in result.figures[wire]["sizes"])
         result.targets += [
-            Target(
-                f"exponent of latency by slices, {wire}",
-                exponents["latency"]["slices"],
-                EXPONENT_GOAL,
-                windows=_window_exponents(slices, [window_medians(cost.times_ms) for cost in of_wire]),
-            ),
-            Target(
-                f"exponent of core-seconds by slices, {wire}",
-                exponents["core_seconds"]["slices"],
-                EXPONENT_GOAL,
-                windows=_window_exponents(slices, [window_medians(cost.core_s) for cost in of_wire]),
-            ),
+            *_exponents(wire, of_wire),
             Target(f"exponent of server memory by slices, {wire}", exponents["server_memory"]["slices"], EXPONENT_GOAL),
             Target(f"server memory a study in flight over bytes sent, {wire}", worst, MEMORY_GOAL),
         ]

@@ -2,8 +2,7 @@
 """Studies by several wires in turn, their traces joined, and the rules that such a run must keep."""
 
 import os
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import validity
+from benchmarks.timing import window_medians
 from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event, Recording, RecordingClient
 from benchmarks.waterfall_statistics import per_study_ms, totals
 from benchmarks.waterfall_timeline import Account, ClocksDisagree, Offset, account, bracket, timeline
 from benchmarks.waterfall_trace import Trace, TraceFiles
+from benchmarks.windows import COUNTED, forget, rounds_of, until_settled
 from clients.calls import finish
 from clients.endpoint import Connection, Endpoint
 from clients.findings import Findings
@@ -55,12 +56,16 @@ class Measured:
 def measure(
     address: str, files: TraceFiles | None, study: Path, wires: Sequence[str], runs: int, warm_up: int
 ) -> Measured:
-    """Each wire ``runs`` times after ``warm_up`` uncounted rounds: A B C D A B C D …
+    """Each wire about ``runs`` times after ``warm_up`` uncounted rounds: A B C D A B C D …, until windows agree.
 
     Without traces one wire follows the other, for a model's statistics do not say whose request it ran.
     """
     records: dict[str, list[ClientRecord]] = {wire: [] for wire in wires}
     statistics_ms: dict[str, dict[str, dict[str, float]]] = {}
+
+    def all_times() -> dict[str, list[float]]:
+        return {wire: times_ms(of) for wire, of in records.items()}
+
     with TemporaryDirectory(prefix="vcf-waterfall-") as folder, ExitStack() as open_clients:
         clients = {wire: open_clients.enter_context(RecordingClient(address, wire)) for wire in wires}
         for _ in range(warm_up):
@@ -68,9 +73,14 @@ def measure(
                 client.analyze(study, Path(folder))
         with validity.watched(os.getpid()) as watch:
             if files:
-                for _ in range(runs):
-                    for wire, client in clients.items():
-                        records[wire].append(client.analyze(study, Path(folder)))
+
+                def window() -> None:
+                    for _ in range(rounds_of(runs)):
+                        for wire, client in clients.items():
+                            records[wire].append(client.analyze(study, Path(folder)))
+                    forget(rounds_of(runs), *records.values())
+
+                until_settled(window, lambda: bool(unstable(all_times(), in_turn=True)))
             else:
                 for wire, client in clients.items():
                     before = totals(address)
@@ -80,8 +90,9 @@ def measure(
     broken = watch.broken
     accounts, offset = join(records, probes, files, broken)
     broken += differing([record.findings for all_of in records.values() for record in all_of])
+    broken += unstable(all_times(), in_turn=files is not None)
     for wire, all_of in accounts.items():
-        broken += unstable(wire, all_of) + unaccounted(wire, all_of)
+        broken += unaccounted(wire, all_of)
     return Measured(accounts, offset, statistics_ms, broken)
 
 
@@ -145,15 +156,28 @@ def differing(answers: Sequence[Findings]) -> list[str]:
     return [rule] if (rule := validity.wrong(len(answers), mistaken)) else []
 
 
-def unstable(wire: str, accounts: Accounts) -> list[str]:
-    """Medians of the first, middle and last third that differ too much."""
-    third = len(accounts) // 3
-    if not third:
+def times_ms(records: Iterable[ClientRecord]) -> list[float]:
+    """From the first to the last moment of each study."""
+    return [(record.end_ns - record.start_ns) / 1e6 for record in records]
+
+
+def unstable(whole_ms: Mapping[str, Sequence[float]], *, in_turn: bool) -> list[str]:
+    """Medians of the first, middle and last third that differ too much, by wire.
+
+    Where wires took turns, what is looked at is each one's share of its round: a slow minute of the machine is in all
+    of them, and the parts of a study say as much in it as in a fast one.
+    """
+    if min(map(len, whole_ms.values())) < COUNTED:
         return []
-    whole_ms = [account.whole_ns / 1e6 for _, account in accounts]
-    starts = (0, (len(accounts) - third) // 2, len(accounts) - third)
-    windows = [statistics.median(whole_ms[start : start + third]) for start in starts]
-    return [rule] if (rule := validity.unstable(windows, f"ms of a study by {wire}")) else []
+    found = []
+    for wire, times in whole_ms.items():
+        values, what = times, f"ms of a study by {wire}"
+        if in_turn and len(whole_ms) > 1:
+            rounds = [sum(turn) for turn in zip(*whole_ms.values(), strict=True)]
+            values = [100 * ms / whole for ms, whole in zip(times, rounds, strict=True)]
+            what = f"% of a round that a study by {wire} takes"
+        found.append(validity.unstable(window_medians(values), what))
+    return [rule for rule in found if rule]
 
 
 def unaccounted(wire: str, accounts: Accounts) -> list[str]:

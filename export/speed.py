@@ -16,6 +16,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from export.runtimes import has_bfloat16
 from vcf.contract import ENCODERS, FEATURE_ROWS, FEATURES, FLIPS, HEADS, LOCATION, SPINAL_CORD_DETECTOR, Model
 
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -92,7 +93,8 @@ def runs(repository: Path, network: Model, threads: int = 0) -> dict[str, Run]:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     found: dict[str, Run] = {"onnxruntime f32": lambda feed: session.run(None, feed)}
-    for precision in ("f32", "bf16"):
+    # Where the processor has no bfloat16, OpenVINO computes in float32 and says nothing.
+    for precision in ("f32", "bf16") if has_bfloat16() else ("f32",):
         found[f"openvino {precision}"] = _openvino(graph, precision, threads)
     if (quantised := folder / "model.int8.xml").is_file():
         found["openvino int8"] = _openvino(quantised, "f32", threads)

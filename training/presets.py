@@ -70,8 +70,8 @@ class MemberPreset:
     learning_rate: float = 1.5e-3
     constant_rate: bool = False
     average: float = 0.99
-    """What is evaluated and kept is a running mean of the weights; this share of it stays at each step. It evens out the
-    noise of small batches, for which a learning rate lowered to nothing would take more steps. 0: the weights alone."""
+    """What is evaluated and kept is a running mean of the weights; this share of it stays at each step. It evens out
+    the noise of small batches. 0: the weights alone."""
     sequence_weight: float = 1.0
     """λ of the joint loss."""
     anatomy_weight: float = 0.5

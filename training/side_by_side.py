@@ -10,7 +10,7 @@ import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def train_side_by_side(
     context = multiprocessing.get_context("spawn")
     answers: Queue[Any] = context.Queue()
     threads = max(1, len(os.sched_getaffinity(0)) // min(workers, len(tasks)))
-    waiting, running = list(tasks), dict[str, tuple[MemberTask, BaseProcess]]()
+    waiting, running = list(tasks), dict[str, tuple[MemberTask, SpawnProcess]]()
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -116,7 +116,7 @@ def train_side_by_side(
             process.join()
 
 
-def _expect_alive(running: dict[str, tuple[MemberTask, BaseProcess]]) -> None:
+def _expect_alive(running: dict[str, tuple[MemberTask, SpawnProcess]]) -> None:
     for name, (_, process) in running.items():
         if process.exitcode:
             raise SetupError(

@@ -91,8 +91,7 @@ class Line:
 
     @property
     def broken(self) -> list[str]:
-        """Rules that its turns broke."""
-        calls = [call for turn in self.turns for call in turn.calls]
+        """Rules about machine and answers that its turns broke."""
         failures = [failure for turn in self.turns for failure in turn.failures]
         answers = sum(turn.answers for turn in self.turns)
         found = [
@@ -100,10 +99,17 @@ class Line:
             validity.wrong(answers, failures.count(WRONG)),
             validity.failed(answers, [failure for failure in failures if failure != WRONG]),
         ]
-        if calls:
-            median_ms = float(np.median([call.uncorrected_ms for call in calls]))
-            found.append(validity.lagging([call.lag_ms for call in calls], median_ms))
         return [f"{self.system.title}: {rule}" for rule in dict.fromkeys(found) if rule]
+
+    @property
+    def late(self) -> list[str]:
+        """The rule about the generator, where it was broken."""
+        calls = [call for turn in self.turns for call in turn.calls]
+        if not calls:
+            return []
+        median_ms = float(np.median([call.uncorrected_ms for call in calls]))
+        rule = validity.lagging([call.lag_ms for call in calls], median_ms)
+        return [f"{self.system.title}: {rule}"] if rule else []
 
 
 @dataclass(frozen=True)

@@ -78,13 +78,23 @@ def fill(result: Result, lines: Mapping[str, Line], skipped: Mapping[str, str], 
         if latencies_ms := [ms for turn in line.turns for ms in turn.latencies_ms]:
             result.histograms[name] = encoded(latencies_ms)
     result.targets = _targets(lines, throughput, p99, plan)
-    result.broken = [*failed.values(), *(rule for line in lines.values() for rule in line.broken)]
+    claimed = [line for name, line in lines.items() if name in (TRITON, *PEERS)]
+    result.broken = [
+        *failed.values(),
+        *(rule for line in lines.values() for rule in line.broken),
+        *(rule for line in claimed for rule in line.late),
+    ]
+    # A client that serialises whole volumes holds up its own generator; latency counts that. No target is about it.
+    result.figures["late"] = [rule for line in others if line not in claimed for rule in line.late]
     result.sections = [
         _rates(lines, plan),
         _latencies(lines, plan),
         _ratios(others, throughput, p99),
         _choices(result, plan),
     ]
+    if result.figures["late"]:
+        rows = [[rule] for rule in result.figures["late"]]
+        result.sections.append(Section("Late, in lines that no target is about", header=("",), rows=rows))
     if skipped:
         result.sections.append(Section("Left out", header=("system", "why"), rows=[*map(list, skipped.items())]))
 

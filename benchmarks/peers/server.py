@@ -32,6 +32,8 @@ READY_TIMEOUT_S = 300.0
 ANSWER_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.1
+KEEP_ALIVE_S = 2.0
+"""A connection idle for longer is not used again: servers close it (uvicorn after 5 s), maybe as a study leaves."""
 _BOUNDARY = "vcf-volume-4e0a1c"
 
 QUIET = {
@@ -220,6 +222,12 @@ class Caller:
     def __init__(self, peer: Peer, port: int) -> None:
         self.peer = peer
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
+        self._used = time.monotonic()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the connection was idle for so long that the server may be closing it."""
+        return time.monotonic() - self._used > KEEP_ALIVE_S
 
     def close(self) -> None:
         """Close the connection."""
@@ -247,6 +255,7 @@ class Caller:
         self._connection.request("POST", path, iter(parts), headers)
         response = self._connection.getresponse()
         text = response.read()
+        self._used = time.monotonic()
         if response.status != 200:
             raise RuntimeError(f"{self.peer.title} answered {response.status}: {text[:300]!r}")
         answer: dict[str, Any] = json.loads(text)

@@ -138,10 +138,13 @@ async def _triton(models: Path, form: str, wire: str) -> AsyncIterator[Up]:
 async def _peer(peer: Peer, workers: int | None, threads: int, models: Path, at_once: int) -> AsyncIterator[Up]:
     with PeerServer(peer, models, workers=workers, threads=threads) as server, ThreadPoolExecutor(at_once) as pool:
         callers: list[Caller] = []
-        """Free ones; a connection is made when all others are busy, as a pool of connections does."""
+        """Free ones; a connection is made when all others are busy or idle for too long, as a pool of them does."""
 
         def ask(study: Study) -> Answer:
             caller = callers.pop() if callers else Caller(peer, server.port)
+            if caller.stale:
+                caller.close()
+                caller = Caller(peer, server.port)
             try:
                 found = caller.analyze(study.volume)
             except OSError as error:

@@ -46,10 +46,20 @@ def test_the_study_shown_is_one_that_was_measured() -> None:
 
 
 def test_windows_are_the_thirds_of_the_run() -> None:
-    steady = [study(ms, ms) for ms in (100, 101, 102, 100, 101, 102, 100, 101, 109)]
-    assert unstable("crop", steady) == []
-    assert unstable("crop", [*steady[:6], *(study(150, 150) for _ in range(3))])
-    assert unstable("crop", steady[:2]) == []
+    steady = [100.0, 101, 102, 100, 101, 102, 100, 101, 109]
+    slower = [*steady[:6], 150.0, 150.0, 150.0]
+    assert unstable({"crop": steady}, in_turn=True) == []
+    assert "ms of a study by crop" in unstable({"crop": slower}, in_turn=True)[0]
+    assert unstable({"crop": steady[:2]}, in_turn=True) == []
+
+
+def test_a_slow_minute_that_all_wires_share_is_no_instability_of_theirs() -> None:
+    steady = [100.0] * 6
+    slow_minute = [100.0, 100.0, 150.0, 150.0, 100.0, 100.0]
+    twice = [2 * ms for ms in slow_minute]
+    assert unstable({"crop": slow_minute, "shm": twice}, in_turn=True) == []
+    assert len(unstable({"crop": slow_minute, "shm": twice}, in_turn=False)) == 2
+    assert unstable({"crop": slow_minute, "shm": steady}, in_turn=True)
 
 
 def test_a_request_without_a_trace_is_said_and_its_study_left_out(tmp_path, monkeypatch) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.closed_loop import Loop
 from benchmarks.open_loop import Call
 from benchmarks.peers.measure import Line, Plan, Turn, measure, p99_ratio, paired, throughput_ratio
 from benchmarks.peers.page import fill
@@ -53,6 +54,21 @@ def test_p99_is_of_all_rounds_and_its_spread_of_single_ones() -> None:
 
 def test_no_p99_without_latencies() -> None:
     assert p99_ratio(line(TRITON, turn(1.0, [10.0])), line(IN_PROCESS, turn(1.0, []))) is None
+
+
+@pytest.mark.parametrize(("name", "breaks"), [("fastapi", True), ("triton_volume", False)])
+def test_a_late_generator_breaks_what_is_claimed_and_is_told_of_the_rest(name: str, breaks: bool) -> None:
+    """Sent 50 ms late, answered 100 ms after that: latency is 150 ms, and the load was not the one named."""
+    late = Turn(1.0, turn(1.0, []).saturated, (Call(1.0, 1.05, 1.15),) * 40, (), 40, Watch())
+    lines = {TRITON: line(TRITON, turn(2.0, [10.0] * 40)), IN_PROCESS: line(IN_PROCESS, turn(2.0, []))}
+    lines[name] = line(name, late)
+    for one in lines.values():
+        object.__setattr__(one.turns[0], "saturated", Loop(2, 1.0, [1.0], [500.0]))
+    result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
+    fill(result, lines, {}, Plan(1, 1.0, 0.0, 1, 0.8, 40, 1))
+    rules = result.broken if breaks else result.figures["late"]
+    assert [rule for rule in rules if "lagged 50.0 ms" in rule]
+    assert bool(result.broken) == breaks
 
 
 def test_turns_alternate_and_wrong_answers_are_counted() -> None:

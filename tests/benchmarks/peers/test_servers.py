@@ -62,6 +62,15 @@ def listeners(family: list[psutil.Process], port: int | None = None) -> set[str]
     return found
 
 
+def test_a_connection_idle_for_too_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    caller = Caller(PEERS["fastapi"], 1)
+    assert not caller.stale
+    now[0] += server.KEEP_ALIVE_S + 0.1
+    assert caller.stale
+
+
 def test_a_peer_that_does_not_start_says_why(tmp_path: Path) -> None:
     broken = Peer("broken", "Broken", "os", lambda port: ["-c", "raise OSError('no network here')"], "/", form=False)
     with pytest.raises(SetupError, match=r"(?s)Broken did not come up.*no network here"), PeerServer(broken, tmp_path):

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members in processes of their own, on studies that any network can learn."""
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from tests.training import resumable
+from training import store
+from training.checkpoint import Checkpoint, settings_of
+from training.side_by_side import MemberOutcome, MemberTask, train_side_by_side
+from vcf.errors import SetupError
+
+STEPS = 20
+PRESET = replace(resumable.MEMBER, steps=STEPS, evaluate_every=10)
+TRAINING, TUNING = resumable.bright_or_dark(24, 0), resumable.bright_or_dark(12, 1)
+
+
+def task(out: Path, name: str, seed: int = 4) -> MemberTask:
+    kept = Checkpoint(out / f"{name}.npz", settings_of(PRESET, seed, "d"), every=7)
+    return MemberTask(name, PRESET, seed, kept, out, out / "logs")
+
+
+def trained(out: Path, workers: int) -> tuple[dict[str, MemberOutcome], dict[str, list[int]]]:
+    steps: dict[str, list[int]] = {"a": [], "b": []}
+    tasks = [task(out, "a"), task(out, "b", seed=5)]
+    told = lambda name, step, _: steps[name].append(step)  # noqa: E731
+    outcomes = train_side_by_side(tasks, TRAINING, TUNING, told, workers=workers)
+    return {of.name: outcome for of, outcome in outcomes}, steps
+
+
+@pytest.mark.slow
+def test_processes_of_their_own_learn_what_one_process_learns(tmp_path: Path) -> None:
+    """Up to rounding: sums are shared out to other numbers of threads."""
+    beside, steps = trained(tmp_path / "beside", workers=2)
+    after, _ = trained(tmp_path / "after", workers=1)
+    assert steps == {name: list(range(1, STEPS + 1)) for name in ("a", "b")}
+    for name, outcome in beside.items():
+        assert outcome.tuning_auc == pytest.approx(after[name].tuning_auc, abs=0.05)
+        assert [entry[0] for entry in outcome.history] == [10, 20]
+        assert outcome.history[-1][1] == pytest.approx(after[name].history[-1][1], rel=0.01)
+        assert store.weights_path(tmp_path / "beside", f"patch_encoder_{name}").is_file()
+    assert beside["a"].history != beside["b"].history  # seeds of their own
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_missed_and_the_others_end_with_it(tmp_path: Path) -> None:
+    def kill(name: str, step: int, _: object) -> None:
+        if name == "a" and step == 8:
+            (process,) = (p for p in multiprocessing.active_children() if p.name == "a")
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+
+    with pytest.raises(SetupError, match="trained member a ended with exit status -9: the same command goes on"):
+        list(train_side_by_side([task(tmp_path, "a"), task(tmp_path, "b")], TRAINING, TUNING, kill, workers=2))
+    assert not multiprocessing.active_children()
+    assert (tmp_path / "a.npz").is_file()  # its checkpoint
+
+
+@pytest.mark.slow
+def test_an_error_in_a_process_is_raised_here(tmp_path: Path) -> None:
+    task(tmp_path, "b").kept.save({}, {})
+    other = replace(task(tmp_path, "b"), kept=Checkpoint(tmp_path / "b.npz", {"preset": "another"}))
+    with pytest.raises(SetupError, match="belongs to another training"):
+        list(train_side_by_side([task(tmp_path, "a"), other], TRAINING, TUNING, lambda *_: None, workers=2))
