@@ -100,7 +100,8 @@ class Pipeline:
         """
         spacing = admission.check(hu, np.asarray(spacing_mm, np.float32))
         indices = slices.pick(len(hu), spacing[0])
-        canal_grid = self.canal_grid(slices.detector_images(hu, spacing, indices))
+        images = slices.detector_images(hu, spacing, indices, threads=self._threads)
+        canal_grid = self.canal_grid(images)
         found = self._reconstruct(hu, spacing, spine.locate(hu.shape, spacing, indices, canal_grid))
         score, patch_scores, _ = study_scores(self.probabilities(found.patches, found.location))
         return Scores(score, patch_scores, found)

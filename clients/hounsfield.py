@@ -73,4 +73,6 @@ def refuse_coarse(slope: float) -> None:
 
 def has_metal(hu: NDArray[np.int16], voxel_mm3: float) -> bool:
     """Whether more of the volume than a few calcifications is brighter than bone; every second row is looked at."""
-    return 2 * int(np.count_nonzero(hu[:, ::2] >= _METAL_HU)) * voxel_mm3 >= _METAL_MM3
+    rows = hu[:, ::2]
+    bright = sum(int(np.count_nonzero(s >= _METAL_HU)) for s in rows if s.max() >= _METAL_HU)  # few slices are
+    return 2 * bright * voxel_mm3 >= _METAL_MM3

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Axial slices for the detector: one every 30 mm (paper §2.1), at its pixel size and intensity window."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -40,21 +41,30 @@ def detector_images(
     spacing_mm: tuple[float, float, float],
     indices: NDArray[np.integer[Any]],
     spec: DetectorSpec = DETECTOR,
+    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Detector images (n, image_px, image_px, 1) in [0, 1] of the slices ``hu[indices]``, centred on the slice.
 
     Intensities are windowed first: metal and padding must not bleed into their neighbours. Outside the slice
-    reads as 0, the window's lower end.
+    reads as 0, the window's lower end. Each image is one thread's work.
     """
     (y, rows), (x, columns) = (_axis(hu.shape[axis], spacing_mm[axis], spec) for axis in (1, 2))
     low, high = spec.window_hu
     images = np.empty((len(indices), spec.image_px, spec.image_px, 1), np.float32)
-    for image, index in zip(images, indices, strict=True):
-        window = hu[index, y, x].astype(np.float32)
-        np.clip(window, low, high, out=window)
-        window -= low
+
+    def fill(number: int) -> None:
+        clipped = np.clip(hu[indices[number], y, x], low, high)
+        clipped -= low
+        window = clipped.astype(np.float32)
         window /= high - low
-        image[..., 0] = (columns @ np.ascontiguousarray((rows @ window).T)).T
+        images[number, ..., 0] = (columns @ np.ascontiguousarray((rows @ window).T)).T
+
+    if threads < 2:
+        for number in range(len(indices)):
+            fill(number)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, range(len(indices))))
     return images
 
 

@@ -18,7 +18,7 @@ class DetectorSpec:
     pixel_mm: float = 1.6
     """256 × 1.6 mm = 410 mm: the canal lies inside it in any patient on the table."""
     stride_px: int = 16
-    window_hu: tuple[float, float] = (-200.0, 800.0)
+    window_hu: tuple[int, int] = (-200, 800)
     """Clipped and scaled to [0, 1]: fat, cord, cancellous and cortical bone stay apart."""
     anchors_mm: tuple[tuple[float, float], ...] = ((18.0, 15.0), (23.0, 18.0), (29.0, 21.0))
     """(width left-right, height antero-posterior) of the prior boxes."""

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from preprocess import slices
 from preprocess.slices import detector_images, image_to_volume_mm, pick, volume_to_image_px
 from preprocess.spec import DETECTOR
 
@@ -47,6 +48,19 @@ def test_a_disc_keeps_its_place_and_its_area(spacing):
     centre_px = np.array([(mass * columns).sum(), (mass * rows).sum()]) / mass.sum()
     np.testing.assert_allclose(image_to_volume_mm(centre_px, shape, spacing), at_mm, atol=0.5)
     assert not image[1].any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_images_by_the_definition_whatever_the_threads(threads):
+    """Window in double precision, then the weights of both axes as a plain matrix product."""
+    hu = np.random.default_rng(1).integers(-1024, 3000, (5, 200, 180)).astype(np.int16)
+    spacing, indices = (1.0, 0.9, 1.1), np.array([0, 3, 4])
+    images = detector_images(hu, spacing, indices, threads=threads)
+    low, high = DETECTOR.window_hu
+    windowed = (np.clip(hu[indices].astype(float), low, high) - low) / (high - low)
+    (y, rows), (x, columns) = (slices._axis(hu.shape[axis], spacing[axis], DETECTOR) for axis in (1, 2))
+    expected = np.einsum("py,nyx,qx->npq", rows.toarray(), windowed[:, y, x], columns.toarray())
+    np.testing.assert_allclose(images[..., 0], expected, atol=2e-6)
 
 
 def test_windowing_comes_first_so_metal_does_not_bleed():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resampling, sagittal reconstruction and tiling of a volume, or of a crop about the spine (paper §2.2)."""
 
-import os
 import time
 from typing import Any
 
@@ -16,10 +15,7 @@ from vcf.contract import (
     PATCHES,
     SPINE_PATCHES,
 )
-from vcf.serve.step import answer
-
-THREADS = min(4, len(os.sched_getaffinity(0)))
-"""On one study. The preparation has about four parts that can go side by side; waiting costs a busy machine nothing."""
+from vcf.serve.step import THREADS, answer
 
 
 def work(
