@@ -83,6 +83,7 @@ def test_the_same_command_again_trains_nothing(trained: Path, monkeypatch: pytes
         (["all", "--variant", "lstm"], "belongs to `vcf train member`"),
         (["member", "--variant", "gru"], "--variant gru: one of lstm, max"),
         (["search", "--steps", "0"], "--steps 0: at least 1"),
+        (["member", "--workers", "0"], "--workers 0: at least 1"),
     ],
 )
 def test_unusable_options_are_named(

@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=_at_least_one,
+        type=int,
         metavar="N",
         help="members that train side by side, each in a process of its own with its share of the cores (default: all;"
         " on a GPU one after another)",
@@ -98,12 +98,6 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--test", type=int, default=0, metavar="N", help="then evaluate on N held-out phantoms")
     parser.set_defaults(run=run)
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 is needed")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -163,9 +157,10 @@ def _preset(args: argparse.Namespace) -> "Preset":
     preset, changes = fitted(PRESETS[args.preset]), {}
     if preset != PRESETS[args.preset]:
         print("this processor has no bfloat16: members train in float32, about half as fast", file=sys.stderr)
+    for name in ("steps", "workers"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise SetupError(f"--{name} {value}: at least 1 is needed")
     if args.steps is not None:
-        if args.steps < 1:
-            raise SetupError(f"--steps {args.steps}: at least 1 is needed")
         changes["steps"] = args.steps
     if args.variant is not None:
         if args.what != "member":
