@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> Result:
     """Starts of the server, preparation on one core, then rates and studies in turn."""
     from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
-    from benchmarks.windows import rounds_of, until_settled
+    from benchmarks.windows import recent, rounds_of, until_agreed
     from clients import VcfClient
     from clients.reader import read_study
     from vcf.fetch import fetch_sample
@@ -94,25 +94,22 @@ def run(args: argparse.Namespace) -> Result:
                 CROP: lambda: crop.analyze(study),
                 DICOM_FOLDER: lambda: crop.analyze(folder),
             }
-            rounds = Rounds(ways, study.volume.hu)
-            rounds.measure(0)
+            right = {way: shm.analyze(volume) for way, volume in ((SHM, study), (DICOM_FOLDER, from_files))}
+            rounds = Rounds(ways, study.volume.hu, {**right, CROP: right[SHM]}, rounds_of(args.runs))
             work = {
-                way: _work(ROOT / "model_repository", volume, len(rounds.found[way].patches))
+                way: _work(ROOT / "model_repository", volume, len(rounds.right[way].patches))
                 for way, volume in ((SHM, study.volume), (CROP, study.volume), (DICOM_FOLDER, from_files.volume))
             }
-            windows = until_settled(
-                lambda: rounds.measure(rounds_of(args.runs)),
-                lambda: any(rounds.target(way, work[way]).unsettled for way in ways),
-            )
+            windows = until_agreed(rounds.measure, lambda: [rounds.windows(way, work[way]) for way in ways])
     _account(result, rounds, work)
     result.figures |= {
         "ready_s": ready_s,
-        "preparation_ms": statistics.median(preparation_ms),
+        "preparation_ms": statistics.median(recent(preparation_ms, rounds_of(args.runs))),
         "windows_until_settled": {"studies": windows, "preparation": preparation_windows},
     }
     result.histograms |= {"preparation_ms": preparation_ms, "ready_s": ready_s}
     result.targets += [
-        _preparation_target(preparation_ms),
+        preparation_target(preparation_ms, rounds_of(args.runs)),
         Target("server ready after the command, s", statistics.median(ready_s), READY_GOAL_S),
     ]
     result.broken += watch.broken
@@ -126,33 +123,47 @@ def run(args: argparse.Namespace) -> Result:
 
 
 class Rounds:
-    """Rates of the machine and studies in turn, so that both see the same minutes."""
+    """Rates of the machine and studies in turn, so that both see the same minutes.
 
-    def __init__(self, ways: "Mapping[str, Callable[[], Findings]]", volume: "NDArray[np.int16]") -> None:
-        self.ways = ways
+    Parameters
+    ----------
+    right
+        The answer of each way, by another wire where there is one.
+    rounds
+        Of a window.
+    """
+
+    def __init__(
+        self,
+        ways: "Mapping[str, Callable[[], Findings]]",
+        volume: "NDArray[np.int16]",
+        right: "Mapping[str, Findings]",
+        rounds: int,
+    ) -> None:
+        self.ways, self.right, self.rounds = ways, right, rounds
         self.times_ms: dict[str, list[float]] = {way: [] for way in ways}
         self.core_s: dict[str, list[float]] = {way: [] for way in ways}
         self.sgemm_gflop_per_s: list[float] = []
         self.memcpy_bytes_per_s: list[float] = []
-        self.found: dict[str, Findings] = {}
-        self.checks: dict[str, Check] = {}
+        self.checks = {way: Check(patch.score for patch in right[way].patches) for way in ways}
         self._volume = volume
 
-    def measure(self, runs: int) -> None:
-        """A window of so many rounds after one that does not count; the last three windows are kept."""
+    def measure(self) -> None:
+        """A window, after one round that does not count. All begin when the threads of what came before have slept."""
         import numpy as np
 
         from benchmarks.processes import cpu_s
         from benchmarks.timing import BREATH_S
-        from benchmarks.windows import forget
 
         square = np.random.default_rng(0).random((3, SGEMM_SIDE, SGEMM_SIDE), np.float32)
         copy = np.empty_like(self._volume)
         cores = len(os.sched_getaffinity(0))
         with ThreadPoolExecutor(cores) as pool:
-            for counted in [False] + [True] * runs:
+            for counted in [False] + [True] * self.rounds:
+                time.sleep(BREATH_S)
                 sgemm_s = seconds(lambda: np.matmul(square[0], square[1], out=square[2]))
-                memcpy_s = min(seconds(lambda: copy_in_parallel(pool, cores, copy, self._volume)) for _ in range(3))
+                time.sleep(BREATH_S)
+                memcpy_s = seconds(lambda: copy_in_parallel(pool, cores, copy, self._volume))
                 if counted:
                     self.sgemm_gflop_per_s.append(2 * SGEMM_SIDE**3 / sgemm_s / 1e9)
                     self.memcpy_bytes_per_s.append(copy.nbytes / memcpy_s)
@@ -162,27 +173,27 @@ class Rounds:
                     findings = call()
                     took_ms = (time.perf_counter() - started) * 1e3
                     core_s = time.process_time() + cpu_s(os.getpid()) - core_s
-                    first = self.found.setdefault(way, findings)
-                    self.checks.setdefault(way, Check(patch.score for patch in first.patches)).findings(findings)
+                    self.checks[way].findings(findings)
                     if counted:
                         self.times_ms[way].append(took_ms)
                         self.core_s[way].append(core_s)
-        if runs:
-            series = [*self.times_ms.values(), *self.core_s.values(), self.sgemm_gflop_per_s, self.memcpy_bytes_per_s]
-            forget(runs, *series)
 
-    def target(self, way: str, work: Work) -> Target:
-        """Times the floor, of all that is kept and of each window."""
-        from benchmarks.timing import window_medians
+    def floor_ms(self, work: Work) -> float:
+        """At the median rates of the windows that count."""
+        from benchmarks.windows import recent
 
         rates = self.sgemm_gflop_per_s, self.memcpy_bytes_per_s
-        floor_ms = work.floor_ms(*map(statistics.median, rates))
-        windows = tuple(
-            ms / work.floor_ms(*both)
-            for ms, *both in zip(window_medians(self.times_ms[way]), *map(window_medians, rates), strict=True)
+        return work.floor_ms(*(statistics.median(recent(rate, self.rounds)) for rate in rates))
+
+    def windows(self, way: str, work: Work) -> tuple[float, ...]:
+        """Times the floor in every window."""
+        from benchmarks.windows import medians
+
+        series = self.times_ms[way], self.sgemm_gflop_per_s, self.memcpy_bytes_per_s
+        return tuple(
+            ms / work.floor_ms(*rates)
+            for ms, *rates in zip(*(medians(values, self.rounds) for values in series), strict=True)
         )
-        value = statistics.median(self.times_ms[way]) / floor_ms
-        return Target(f"times the floor, {way}", value, GOALS[way], windows=windows)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -222,12 +233,12 @@ def _ready_s() -> float:
 
 
 def _preparation_ms(runs: int) -> tuple[list[float], int]:
-    """Times of the last three windows, and how many there were."""
+    """Times of all windows, and how many there were."""
     from threadpoolctl import ThreadpoolController
 
     from benchmarks.preparation import Shape, case
     from benchmarks.timing import one_core, paired_ms
-    from benchmarks.windows import forget, rounds_of, until_settled
+    from benchmarks.windows import medians, rounds_of, until_agreed
     from preprocess.patches import extract
 
     hu, spacing, line = case(Shape(slices=SLICES))
@@ -235,51 +246,52 @@ def _preparation_ms(runs: int) -> tuple[list[float], int]:
 
     def window() -> None:
         times_ms.extend(paired_ms(rounds_of(runs), ours=lambda: extract(hu, spacing, line))["ours"])
-        forget(rounds_of(runs), times_ms)
 
     with one_core(), ThreadpoolController().limit(limits=1, user_api="blas"):
-        return times_ms, until_settled(window, lambda: bool(_preparation_target(times_ms).unsettled))
+        return times_ms, until_agreed(window, lambda: [medians(times_ms, rounds_of(runs))])
 
 
-def _preparation_target(times_ms: list[float]) -> Target:
-    from benchmarks.timing import window_medians
+def preparation_target(times_ms: list[float], rounds: int) -> Target:
+    """From volume and centre line to patches; ``times_ms`` are those of all windows, of so many rounds each."""
+    from benchmarks.windows import medians, recent
 
     return Target(
         "volume and centre line to patches, 300 slices, one core, ms",
-        statistics.median(times_ms),
+        statistics.median(recent(times_ms, rounds)),
         PREPARATION_GOAL_MS,
-        windows=tuple(window_medians(times_ms)),
+        windows=tuple(medians(times_ms, rounds)),
     )
 
 
 def _account(result: Result, rounds: Rounds, work: Mapping[str, Work]) -> None:
     from benchmarks.distribution import encoded, percentile
-    from benchmarks.timing import window_medians
+    from benchmarks.windows import medians, recent
 
-    sgemm, memcpy = statistics.median(rounds.sgemm_gflop_per_s), statistics.median(rounds.memcpy_bytes_per_s)
+    sgemm, memcpy = (recent(rate, rounds.rounds) for rate in (rounds.sgemm_gflop_per_s, rounds.memcpy_bytes_per_s))
     result.figures["rates"] = {
-        "sgemm_gflop_per_s": sgemm,
-        "sgemm_best_gflop_per_s": max(rounds.sgemm_gflop_per_s),
-        "memcpy_gb_per_s": memcpy / 1e9,
-        "memcpy_best_gb_per_s": max(rounds.memcpy_bytes_per_s) / 1e9,
+        "sgemm_gflop_per_s": statistics.median(sgemm),
+        "sgemm_best_gflop_per_s": max(sgemm),
+        "memcpy_gb_per_s": statistics.median(memcpy) / 1e9,
+        "memcpy_best_gb_per_s": max(memcpy) / 1e9,
     }
     result.figures["paper"] = {"s": PAPER_S, "cores": PAPER_CORES, "core_s": PAPER_S * PAPER_CORES}
     result.figures["studies"] = {}
-    for way, times_ms in rounds.times_ms.items():
-        floor_ms = work[way].floor_ms(sgemm, memcpy)
+    for way, all_ms in rounds.times_ms.items():
+        times_ms, floor_ms = recent(all_ms, rounds.rounds), rounds.floor_ms(work[way])
         p50 = percentile(times_ms, 0.5)
         result.figures["studies"][way] = {
-            "patches": len(rounds.found[way].patches),
+            "patches": len(rounds.right[way].patches),
             "gflop": work[way].gflop,
             "volume_mb": work[way].volume_bytes / 1e6,
             "floor_ms": floor_ms,
             "p50": p50.entry(),
-            "window_medians_ms": window_medians(times_ms),
+            "window_medians_ms": medians(all_ms, rounds.rounds),
             "times_floor": p50.ms / floor_ms,
-            "core_s": statistics.mean(rounds.core_s[way]),
+            "core_s": statistics.mean(recent(rounds.core_s[way], rounds.rounds)),
         }
         result.histograms[way] = encoded(times_ms)
-        result.targets.append(rounds.target(way, work[way]))
+        windows = rounds.windows(way, work[way])
+        result.targets.append(Target(f"times the floor, {way}", p50.ms / floor_ms, GOALS[way], windows=windows))
     result.histograms |= {
         "sgemm_gflop_per_s": rounds.sgemm_gflop_per_s,
         "memcpy_bytes_per_s": rounds.memcpy_bytes_per_s,

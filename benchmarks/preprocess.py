@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 GOAL_MS, GOAL_SLICES = 50.0, 300
 """From volume and centre line to patches, on one core."""
+MOST_WINDOWS = 6
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -57,7 +58,7 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     from benchmarks.preprocess_page import sections
     from benchmarks.preprocess_ways import OURS, PEERS, versions
     from benchmarks.timing import one_core, paired_ms, summary
-    from benchmarks.windows import forget, rounds_of, until_settled
+    from benchmarks.windows import medians, recent, rounds_of, until_agreed
     from preprocess.patches import extract
 
     hu, spacing, line = case(Shape(slices=slices, pixels=pixels))
@@ -70,10 +71,11 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
         def window() -> None:
             for name, ms in paired_ms(rounds_of(runs), **ways).items():
                 times[name] += ms
-                forget(rounds_of(runs), times[name])
 
-        windows = until_settled(window, lambda: bool(_target(times[OURS]).unsettled))
+        windows = until_agreed(window, lambda: [medians(times[OURS], rounds_of(runs))], MOST_WINDOWS)
         errors = preprocess_truth.errors(here)
+    target = _target(times[OURS], rounds_of(runs))
+    times = {name: list(recent(ms, rounds_of(runs))) for name, ms in times.items()}
     shapes = {name: np.shape(way().patches) for name, way in ways.items()}
     result.figures = {
         "volume": list(hu.shape),
@@ -92,19 +94,19 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     if len(set(shapes.values())) > 1:
         result.broken.append(f"the ways give other patches: {shapes}")
     if slices == GOAL_SLICES and pixels == 512:
-        result.targets.append(_target(times[OURS]))
+        result.targets.append(target)
     result.sections = sections(result.figures, GOAL_MS if result.targets else None)
 
 
-def _target(ours_ms: list[float]) -> "Target":
+def _target(ours_ms: list[float], rounds: int) -> "Target":
     from benchmarks.result import Target
-    from benchmarks.timing import window_medians
+    from benchmarks.windows import medians, recent
 
     return Target(
         "volume and centre line to patches, one core, 300 slices, ms",
-        statistics.median(ours_ms),
+        statistics.median(recent(ours_ms, rounds)),
         GOAL_MS,
-        windows=tuple(window_medians(ours_ms)),
+        windows=tuple(medians(ours_ms, rounds)),
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import shown
-from benchmarks.result import REFERENCE, ROOT
+from benchmarks.result import CHANGES, REFERENCE, ROOT
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.readme -->", "<!-- end of figures -->"
-NONE = "No reference results are committed yet: run the commands of [docs/benchmarks.md](docs/benchmarks.md)."
+NONE = "No results of these are committed yet: run the commands of [docs/benchmarks.md](docs/benchmarks.md)."
 KINDS = ("floor", "tax", "peers", "sizes", "preprocess")
 """Results whose targets stand in the README, in this order."""
 
@@ -27,7 +27,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        If one broke a validity rule: its figures mean nothing and are not quoted.
+        If one broke a validity rule, for its figures mean nothing; or if it is of code that no commit holds.
     """
     found = []
     for kind in KINDS:
@@ -37,6 +37,8 @@ def results(folder: Path) -> list[dict[str, Any]]:
         document = json.loads(path.read_text("utf-8"))
         if not document["valid"]:
             raise ValueError(f"{path.name} does not hold and cannot be quoted: {'; '.join(document['broken_rules'])}")
+        if not document["commit"] or document["commit"].endswith(CHANGES):
+            raise ValueError(f"{path.name} is of code that no commit holds, and cannot be quoted")
         found.append(document)
     return found
 

@@ -14,12 +14,15 @@ from typing import Any
 
 from benchmarks.page import Section, write_page
 from benchmarks.validity import unstable
+from benchmarks.windows import COUNTED
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(__file__).parent / "results"
 """Committed results of one named machine; the README's figures come from here."""
 LOCAL = REFERENCE / "local"
 """Where a run leaves its page and JSON unless told otherwise; not in version control."""
+CHANGES = "+changes"
+"""Ends a commit whose tree was changed."""
 PACKAGES = ("numpy", "scipy", "openvino", "onnxruntime", "tritonclient", "nvidia-pytriton", "grpcio", "vcf-triton")
 
 
@@ -28,7 +31,7 @@ class Target:
     """A figure with a goal; ``at_most`` false means that more is better.
 
     windows
-        The same figure of each part of the run, in order, where it is the ratio of things that took turns.
+        The same figure of every part of the run, in order, those that the value leaves out included.
     """
 
     name: str
@@ -44,8 +47,10 @@ class Target:
 
     @property
     def unsettled(self) -> str | None:
-        """The rule that is broken where windows differ by more than is stable and fall on both sides of the goal."""
-        if len({self._met(window) for window in self.windows}) < 2:
+        """The rule that is broken where the last windows do not agree and not all of them fall on one side."""
+        if len(self.windows) < 2 or not unstable(self.windows[-COUNTED:], ""):
+            return None
+        if len({self._met(window) for window in self.windows}) == 1:
             return None
         return unstable(self.windows, f"{self.name} (goal {self.goal:g})")
 
@@ -173,4 +178,4 @@ def commit() -> str | None:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+changes" if dirty else "")
+    return head + (CHANGES if dirty else "")

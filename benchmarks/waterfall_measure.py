@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event, Recording
 from benchmarks.waterfall_statistics import per_study_ms, totals
 from benchmarks.waterfall_timeline import Account, ClocksDisagree, Offset, account, bracket, timeline
 from benchmarks.waterfall_trace import Trace, TraceFiles
-from benchmarks.windows import COUNTED, forget, rounds_of, until_settled
+from benchmarks.windows import COUNTED, medians, recent, rounds_of, until_agreed
 from clients.calls import finish
 from clients.endpoint import Connection, Endpoint
 from clients.findings import Findings
@@ -51,17 +51,28 @@ class Measured:
     offset: Offset | None
     statistics_ms: dict[str, dict[str, dict[str, float]]]
     broken: list[str]
+    windows: int = 1
+    """Measured until the last three agreed."""
 
 
 def measure(
-    address: str, files: TraceFiles | None, study: Path, wires: Sequence[str], runs: int, warm_up: int
+    address: str,
+    files: TraceFiles | None,
+    study: Path,
+    wires: Sequence[str],
+    runs: int,
+    warm_up: int,
+    *,
+    own: bool = True,
 ) -> Measured:
     """Each wire about ``runs`` times after ``warm_up`` uncounted rounds: A B C D A B C D …, until windows agree.
 
-    Without traces one wire follows the other, for a model's statistics do not say whose request it ran.
+    Without traces one wire follows the other, for a model's statistics do not say whose request it ran. Where the
+    server is not this process' ``own``, its work cannot be told from other processes', and the machine is not watched.
     """
     records: dict[str, list[ClientRecord]] = {wire: [] for wire in wires}
     statistics_ms: dict[str, dict[str, dict[str, float]]] = {}
+    windows = 1
 
     def all_times() -> dict[str, list[float]]:
         return {wire: times_ms(of) for wire, of in records.items()}
@@ -71,16 +82,19 @@ def measure(
         for _ in range(warm_up):
             for client in clients.values():
                 client.analyze(study, Path(folder))
-        with validity.watched(os.getpid()) as watch:
+        with validity.watched(os.getpid()) if own else nullcontext(validity.Watch()) as watch:
             if files:
 
                 def window() -> None:
                     for _ in range(rounds_of(runs)):
                         for wire, client in clients.items():
                             records[wire].append(client.analyze(study, Path(folder)))
-                    forget(rounds_of(runs), *records.values())
 
-                until_settled(window, lambda: bool(unstable(all_times(), in_turn=True)))
+                def figures() -> list[list[float]]:
+                    return [medians(of, rounds_of(runs)) for of in compared(all_times()).values()]
+
+                windows = until_agreed(window, figures)
+                records = {wire: list(recent(of, rounds_of(runs))) for wire, of in records.items()}
             else:
                 for wire, client in clients.items():
                     before = totals(address)
@@ -93,7 +107,7 @@ def measure(
     broken += unstable(all_times(), in_turn=files is not None)
     for wire, all_of in accounts.items():
         broken += unaccounted(wire, all_of)
-    return Measured(accounts, offset, statistics_ms, broken)
+    return Measured(accounts, offset, statistics_ms, broken, windows)
 
 
 def probe(address: str) -> list[Event]:
@@ -161,23 +175,25 @@ def times_ms(records: Iterable[ClientRecord]) -> list[float]:
     return [(record.end_ns - record.start_ns) / 1e6 for record in records]
 
 
-def unstable(whole_ms: Mapping[str, Sequence[float]], *, in_turn: bool) -> list[str]:
-    """Medians of the first, middle and last third that differ too much, by wire.
+def compared(whole_ms: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Of wires that took turns, each one's time over that of the others in its round; of one alone its time.
 
-    Where wires took turns, what is looked at is each one's share of its round: a slow minute of the machine is in all
-    of them, and the parts of a study say as much in it as in a fast one.
+    A slow minute of the machine is in all of them, and the parts of a study say as much in it as in a fast one.
     """
+    if len(whole_ms) == 1:
+        return {wire: list(times) for wire, times in whole_ms.items()}
+    rounds = [sum(turn) for turn in zip(*whole_ms.values(), strict=True)]
+    return {wire: [ms / (sum_ms - ms) for ms, sum_ms in zip(of, rounds, strict=True)] for wire, of in whole_ms.items()}
+
+
+def unstable(whole_ms: Mapping[str, Sequence[float]], *, in_turn: bool) -> list[str]:
+    """Medians of first, middle and last third that differ too much, by wire; of `compared` where they took turns."""
     if min(map(len, whole_ms.values())) < COUNTED:
         return []
-    found = []
-    for wire, times in whole_ms.items():
-        values, what = times, f"ms of a study by {wire}"
-        if in_turn and len(whole_ms) > 1:
-            rounds = [sum(turn) for turn in zip(*whole_ms.values(), strict=True)]
-            values = [100 * ms / whole for ms, whole in zip(times, rounds, strict=True)]
-            what = f"% of a round that a study by {wire} takes"
-        found.append(validity.unstable(window_medians(values), what))
-    return [rule for rule in found if rule]
+    what = "a study by {}, in ms" if len(whole_ms) == 1 or not in_turn else "a study by {}, over the other wires"
+    values = compared(whole_ms) if in_turn else whole_ms
+    rules = [validity.unstable(window_medians(of), what.format(wire)) for wire, of in values.items()]
+    return [rule for rule in rules if rule]
 
 
 def unaccounted(wire: str, accounts: Accounts) -> list[str]:

@@ -24,6 +24,7 @@ def fill(result: Result, measured: Measured) -> None:
     """Put a run into its result."""
     result.broken += measured.broken
     result.figures |= {
+        "windows_until_settled": measured.windows,
         "server_times_from": "trace" if measured.offset else "statistics",
         "clock_offset_ms": _offset_ms(measured.offset),
         "wires": {wire: _figures(accounts) for wire, accounts in measured.accounts.items() if accounts},

@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a measurement goes on: until its last three windows agree.
 
-The rule of NVIDIA's perf_analyzer: window after window is measured, the figures are those of the last three, and a
-measurement whose windows never agree does not hold. What agreement is, the caller says; it must not depend on whether
-the figures please.
+The rule of NVIDIA's perf_analyzer: window after window is measured, and the figures are those of the last three. Where
+they never agree, `Target.unsettled` judges all of them.
 """
 
-from collections.abc import Callable, MutableSequence
-from typing import Any
+import statistics
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from benchmarks.validity import unstable
+
+T = TypeVar("T")
 COUNTED = 3
 MOST = 9
 """Windows, unless they are long."""
 
 
-def until_settled(measure: Callable[[], None], unsettled: Callable[[], bool], most: int = MOST) -> int:
-    """Measure windows until ``unsettled`` says no of the last three, or there are ``most``; how many there were."""
+def until_agreed(
+    measure: Callable[[], None], figures: Callable[[], Sequence[Sequence[float]]], most: int = MOST
+) -> int:
+    """Measure windows until the last three of each figure agree, or there are ``most``; how many there were.
+
+    ``figures`` gives the values of all windows so far, a sequence for each figure.
+    """
     if most < COUNTED:
         raise ValueError(f"most is {most}, it must be {COUNTED} or more")
     for number in range(1, most + 1):
         measure()
-        if number >= COUNTED and not unsettled():
+        if number >= COUNTED and not any(unstable(values[-COUNTED:], "") for values in figures()):
             break
     return number
 
@@ -30,7 +38,21 @@ def rounds_of(runs: int) -> int:
     return max(1, round(runs / COUNTED))
 
 
-def forget(rounds: int, *series: MutableSequence[Any]) -> None:
-    """Keep the last three windows of each series, in place."""
-    for values in series:
-        del values[: -COUNTED * rounds]
+def recent(values: Sequence[T], rounds: int) -> Sequence[T]:
+    """Those of the last three windows of so many rounds each."""
+    return values[-COUNTED * rounds :]
+
+
+def medians(values: Sequence[float], rounds: int) -> list[float]:
+    """Of each window of so many rounds, from the first measured to the last."""
+    return [statistics.median(values[start : start + rounds]) for start in range(0, len(values), rounds)]
+
+
+def means(values: Sequence[float], rounds: int) -> list[float]:
+    """The same for what a coarse clock counts, whose single readings are whole ticks."""
+    return [statistics.mean(values[start : start + rounds]) for start in range(0, len(values), rounds)]
+
+
+def ratios(over: Sequence[float], under: Sequence[float], rounds: int) -> tuple[float, ...]:
+    """Of the medians of each window. A machine that is slow for a minute is so for both."""
+    return tuple(a / b for a, b in zip(medians(over, rounds), medians(under, rounds), strict=True))

@@ -46,6 +46,10 @@ class Checkpoint:
         """How long this training has taken, with what it took before its interruptions."""
         return self._seconds_before + time.monotonic() - self._began
 
+    def begin(self) -> None:
+        """The training begins now: what was before was waiting."""
+        self._began = time.monotonic()
+
     def due(self, step: int) -> bool:
         """Whether the state after ``step`` steps is to be kept."""
         return step % self.every == 0

@@ -127,7 +127,7 @@ def train(
         state, arrays = found
         checkpoint.assign(variables, arrays["weights"])
         checkpoint.assign(optimizer.variables, arrays["optimizer"])
-        averaged = arrays["averaged"]
+        averaged = arrays.get("averaged") or checkpoint.values(served)  # a checkpoint from before averages has none
         sampler.rng.bit_generator.state = state["random"]
         done, best = state["step"], _Best(state["best_auc"], state["best_step"], arrays.get("best", []))
         history = [(number, loss, auc) for number, loss, auc in state["history"]]

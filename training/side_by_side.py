@@ -8,7 +8,9 @@ cores make 1.5 times the steps of one process that has both.
 import multiprocessing
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
@@ -23,7 +25,8 @@ from training.studies import Studies
 from vcf.errors import SetupError
 
 LOOK_EVERY_S = 0.5
-"""How soon a process that died is missed."""
+GRACE_S = 2.0
+"""An ended process' answer may still wait behind what the others tell; after this it will not come any more."""
 
 Told = Callable[[str, int, dict[str, float]], None]
 """Called with (member, step, figures)."""
@@ -40,6 +43,8 @@ class MemberTask:
     out: Path
     logs: Path
     start: Path | None = None
+    threads: int | None = None
+    """Of its process, which decide in what order sums are made; None leaves them to TensorFlow."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class MemberOutcome:
 
 def train_one(task: MemberTask, training: Studies, tuning: Studies, told: Told) -> MemberOutcome:
     """Train a member in this process and save its weights."""
+    task.kept.begin()
     trained = member.train(
         resampled(training, task.preset.patch),
         resampled(tuning, task.preset.patch),
@@ -70,6 +76,14 @@ def train_one(task: MemberTask, training: Studies, tuning: Studies, told: Told) 
     return MemberOutcome(trained.step, trained.tuning_auc, trained.history, task.kept)
 
 
+def threads_of(workers: int) -> int | None:
+    """A process's share of the cores; None for one worker, which has them all.
+
+    It depends on what was asked for and not on what is left to do, so that a resumed training computes as it began.
+    """
+    return None if workers == 1 else max(1, len(os.sched_getaffinity(0)) // workers)
+
+
 def train_side_by_side(
     tasks: Sequence[MemberTask], training: Studies, tuning: Studies, told: Told, *, workers: int
 ) -> Iterator[tuple[MemberTask, MemberOutcome]]:
@@ -80,57 +94,54 @@ def train_side_by_side(
     Raises:
         SetupError: a process died, of too little memory for instance.
     """
-    if workers == 1 or len(tasks) == 1:
+    if workers == 1:
         for task in tasks:
             yield task, train_one(task, training, tuning, told)
         return
     context = multiprocessing.get_context("spawn")
     answers: Queue[Any] = context.Queue()
-    threads = max(1, len(os.sched_getaffinity(0)) // min(workers, len(tasks)))
     waiting, running = list(tasks), dict[str, tuple[MemberTask, SpawnProcess]]()
+    ended_s: dict[str, float] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 task = waiting.pop(0)
                 process = context.Process(
-                    target=_work, args=(task, training, tuning, threads, answers), name=task.name, daemon=True
+                    target=_work, args=(task, training, tuning, answers), name=task.name, daemon=True
                 )
                 process.start()
                 running[task.name] = task, process
-            try:
+            with suppress(queue.Empty):
                 name, answer = answers.get(timeout=LOOK_EVERY_S)
-            except queue.Empty:
-                _expect_alive(running)
-                continue
-            if isinstance(answer, MemberOutcome):
-                task, process = running.pop(name)
-                process.join()
-                yield task, answer
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                told(name, *answer)
+                if isinstance(answer, MemberOutcome):
+                    task, process = running.pop(name)
+                    process.join()
+                    yield task, answer
+                elif isinstance(answer, BaseException):
+                    raise answer
+                else:
+                    told(name, *answer)
+            for name, (_, process) in running.items():
+                if process.exitcode is not None:
+                    since_s = ended_s.setdefault(name, time.monotonic())
+                    if time.monotonic() - since_s > GRACE_S:
+                        raise SetupError(
+                            f"the process that trained member {name} ended with exit status {process.exitcode}:"
+                            " the same command goes on where it was; --workers 1 needs less memory"
+                        )
     finally:
         for _, process in running.values():
             process.terminate()
             process.join()
 
 
-def _expect_alive(running: dict[str, tuple[MemberTask, SpawnProcess]]) -> None:
-    for name, (_, process) in running.items():
-        if process.exitcode:
-            raise SetupError(
-                f"the process that trained member {name} ended with exit status {process.exitcode}:"
-                " the same command goes on where it was; --workers 1 needs less memory"
-            )
-
-
-def _work(task: MemberTask, training: Studies, tuning: Studies, threads: int, answers: "Queue[Any]") -> None:
+def _work(task: MemberTask, training: Studies, tuning: Studies, answers: "Queue[Any]") -> None:
     """In a process of its own."""
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if task.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(task.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(task.threads)
     parent = multiprocessing.parent_process()
 
     def told(name: str, step: int, figures: dict[str, float]) -> None:
@@ -140,5 +151,9 @@ def _work(task: MemberTask, training: Studies, tuning: Studies, threads: int, an
 
     try:
         answers.put((task.name, train_one(task, training, tuning, told)))
+    except SetupError as error:
+        answers.put((task.name, SetupError(str(error))))
     except Exception as error:
-        answers.put((task.name, error))
+        # As text: an exception that cannot be sent would leave the other side waiting.
+        answers.put((task.name, RuntimeError(f"member {task.name}: {type(error).__name__}: {error}")))
+        raise

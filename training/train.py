@@ -18,7 +18,7 @@ from training.metrics import operating_point, rates, roc_auc
 from training.own_data import OwnData
 from training.presets import Preset
 from training.real_studies import load_warped
-from training.side_by_side import MemberOutcome, MemberTask, train_side_by_side
+from training.side_by_side import MemberOutcome, MemberTask, threads_of, train_side_by_side
 from training.studies import Studies
 from vcf.contract import MEMBERS, encoder_name, head_name
 from vcf.fetch import cache_folder
@@ -183,7 +183,7 @@ class Training:
         """
         data, tasks = digest(training, tuning), []
         for name in names:
-            task = self._member_task(name, data)
+            task = self._member_task(name, data, workers)
             entry: dict[str, Any] = store.read_manifest(self.out).get("members", {}).get(name, {})
             if self._finished(entry, task.kept, [encoder_name(name), head_name(name)]):
                 yield name, entry
@@ -196,7 +196,7 @@ class Training:
         for task, trained in train_side_by_side(tasks, training, tuning, told, workers=workers):
             yield task.name, self._finish(task, trained, training)
 
-    def _member_task(self, name: str, data: str) -> MemberTask:
+    def _member_task(self, name: str, data: str, workers: int) -> MemberTask:
         seed = self.seed + 1 + MEMBERS.index(name)
         settings = settings_of(self.preset.member, seed, data)
         if self.start:
@@ -210,6 +210,7 @@ class Training:
             self.out,
             self.out / LOGS / f"member_{name}",
             self.start,
+            threads_of(workers),
         )
 
     def _finish(self, task: MemberTask, trained: MemberOutcome, training: Studies) -> dict[str, Any]:
@@ -219,6 +220,7 @@ class Training:
             "patches": len(training.patches),
             "best_step": trained.step,
             "figures": {self.figures_of: {"tuning_auc": trained.tuning_auc}},
+            "threads": task.threads,
             "history": [[step, round(loss, 4), round(auc, 4)] for step, loss, auc in trained.history],
         }
         if self.own:

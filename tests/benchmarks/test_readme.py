@@ -10,7 +10,8 @@ from benchmarks.result import REFERENCE
 def document(**changed):
     target = {"name": "serving tax", "value": 1.0449, "goal": 1.15, "at_most": True, "met": True}
     machine = {"processor": "A CPU", "cores": 2}
-    return {"kind": "tax", "valid": True, "broken_rules": [], "targets": [target], "machine": machine} | changed
+    made = {"kind": "tax", "valid": True, "broken_rules": [], "targets": [target], "machine": machine}
+    return made | {"commit": "0123456789ab"} | changed
 
 
 def test_readme_quotes_the_committed_results() -> None:
@@ -31,6 +32,13 @@ def test_a_missed_target_is_called_so() -> None:
 def test_a_run_that_does_not_hold_is_not_quoted(tmp_path) -> None:
     (tmp_path / "tax.json").write_text(json.dumps(document(valid=False, broken_rules=["unstable windows"])))
     with pytest.raises(ValueError, match="unstable windows"):
+        readme.results(tmp_path)
+
+
+@pytest.mark.parametrize("commit", [None, "0123456789ab+changes"])
+def test_a_run_of_code_that_no_commit_holds_is_not_quoted(tmp_path, commit: str | None) -> None:
+    (tmp_path / "tax.json").write_text(json.dumps(document(commit=commit)))
+    with pytest.raises(ValueError, match="no commit holds"):
         readme.results(tmp_path)
 
 

@@ -23,10 +23,11 @@ def test_no_power_law_through_nothing() -> None:
         exponent([1, 2], [0, 1])
 
 
-def test_an_answer_that_differs_from_the_first_is_a_mistake() -> None:
+def test_an_answer_that_differs_from_the_right_one_is_a_mistake() -> None:
     cost = Cost(40, 5.0, 1)
     cost.answers = [[0.1, 0.2], [0.1, 0.20001], [0.1, 0.3], [0.1]]
-    assert cost.mistaken == 2
+    assert cost.mistaken([0.1, 0.2]) == 2
+    assert cost.mistaken([0.5, 0.2]) == 4  # alike, and wrong
 
 
 def test_exponents_and_memory_stand_in_the_targets_and_on_the_page(tmp_path) -> None:
@@ -46,7 +47,7 @@ def test_exponents_and_memory_stand_in_the_targets_and_on_the_page(tmp_path) -> 
         for slices, spacing_mm in SIZES
     ]
     result = Result("sizes", {})
-    sizes._account(result, {"crop": costs})
+    sizes._account(result, {"crop": costs}, 3)
     result.sections = [sizes._section("crop", costs, result)]
     values = {target.name: (round(target.value, 6), target.met) for target in result.targets}
     assert values == {

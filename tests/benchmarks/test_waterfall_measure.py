@@ -9,7 +9,7 @@ import pytest
 from benchmarks import waterfall, waterfall_client, waterfall_measure
 from benchmarks.result import Result
 from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event
-from benchmarks.waterfall_measure import join, measure, median_study, unaccounted, unstable
+from benchmarks.waterfall_measure import compared, join, measure, median_study, unaccounted, unstable
 from benchmarks.waterfall_page import PERF_ANALYZER, fill, split_ms
 from benchmarks.waterfall_timeline import Account, Kind, Part
 from benchmarks.waterfall_trace import TraceFiles, arguments
@@ -49,7 +49,7 @@ def test_windows_are_the_thirds_of_the_run() -> None:
     steady = [100.0, 101, 102, 100, 101, 102, 100, 101, 109]
     slower = [*steady[:6], 150.0, 150.0, 150.0]
     assert unstable({"crop": steady}, in_turn=True) == []
-    assert "ms of a study by crop" in unstable({"crop": slower}, in_turn=True)[0]
+    assert "a study by crop, in ms" in unstable({"crop": slower}, in_turn=True)[0]
     assert unstable({"crop": steady[:2]}, in_turn=True) == []
 
 
@@ -59,7 +59,12 @@ def test_a_slow_minute_that_all_wires_share_is_no_instability_of_theirs() -> Non
     twice = [2 * ms for ms in slow_minute]
     assert unstable({"crop": slow_minute, "shm": twice}, in_turn=True) == []
     assert len(unstable({"crop": slow_minute, "shm": twice}, in_turn=False)) == 2
-    assert unstable({"crop": slow_minute, "shm": steady}, in_turn=True)
+    assert len(unstable({"crop": slow_minute, "shm": steady}, in_turn=True)) == 2
+    assert compared({"crop": [1.0], "shm": [3.0], "volume": [6.0]}) == {
+        "crop": [1 / 9],
+        "shm": [3 / 7],
+        "volume": [6 / 4],
+    }
 
 
 def test_a_request_without_a_trace_is_said_and_its_study_left_out(tmp_path, monkeypatch) -> None:

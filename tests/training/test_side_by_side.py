@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow")
 from tests.training import resumable
 from training import store
 from training.checkpoint import Checkpoint, settings_of
-from training.side_by_side import MemberOutcome, MemberTask, train_side_by_side
+from training.side_by_side import MemberOutcome, MemberTask, threads_of, train_side_by_side
 from vcf.errors import SetupError
 
 STEPS = 20
@@ -22,9 +22,10 @@ PRESET = replace(resumable.MEMBER, steps=STEPS, evaluate_every=10)
 TRAINING, TUNING = resumable.bright_or_dark(24, 0), resumable.bright_or_dark(12, 1)
 
 
-def task(out: Path, name: str, seed: int = 4) -> MemberTask:
-    kept = Checkpoint(out / f"{name}.npz", settings_of(PRESET, seed, "d"), every=7)
-    return MemberTask(name, PRESET, seed, kept, out, out / "logs")
+def task(out: Path, name: str, seed: int = 4, steps: int = STEPS) -> MemberTask:
+    preset = replace(PRESET, steps=steps)
+    kept = Checkpoint(out / f"{name}.npz", settings_of(preset, seed, "d"), every=7)
+    return MemberTask(name, preset, seed, kept, out, out / "logs", threads=threads_of(2))
 
 
 def trained(out: Path, workers: int) -> tuple[dict[str, MemberOutcome], dict[str, list[int]]]:
@@ -50,22 +51,42 @@ def test_processes_of_their_own_learn_what_one_process_learns(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_is_missed_and_the_others_end_with_it(tmp_path: Path) -> None:
+def test_a_process_that_dies_is_missed_though_the_other_goes_on(tmp_path: Path) -> None:
+    last = 0
+
     def kill(name: str, step: int, _: object) -> None:
+        nonlocal last
         if name == "a" and step == 8:
             (process,) = (p for p in multiprocessing.active_children() if p.name == "a")
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
+        if name == "b":
+            last = step
 
+    tasks = [task(tmp_path, "a", steps=10_000), task(tmp_path, "b", steps=10_000)]
     with pytest.raises(SetupError, match="trained member a ended with exit status -9: the same command goes on"):
-        list(train_side_by_side([task(tmp_path, "a"), task(tmp_path, "b")], TRAINING, TUNING, kill, workers=2))
+        list(train_side_by_side(tasks, TRAINING, TUNING, kill, workers=2))
     assert not multiprocessing.active_children()
+    assert 0 < last < 10_000
     assert (tmp_path / "a.npz").is_file()  # its checkpoint
 
 
 @pytest.mark.slow
 def test_an_error_in_a_process_is_raised_here(tmp_path: Path) -> None:
     task(tmp_path, "b").kept.save({}, {})
-    other = replace(task(tmp_path, "b"), kept=Checkpoint(tmp_path / "b.npz", {"preset": "another"}))
+    refused = replace(task(tmp_path, "b"), kept=Checkpoint(tmp_path / "b.npz", {"preset": "another"}))
     with pytest.raises(SetupError, match="belongs to another training"):
-        list(train_side_by_side([task(tmp_path, "a"), other], TRAINING, TUNING, lambda *_: None, workers=2))
+        list(train_side_by_side([refused], TRAINING, TUNING, lambda *_: None, workers=2))
+    broken = replace(task(tmp_path, "a"), preset=replace(PRESET, initializer="no_such_one"))
+    with pytest.raises(RuntimeError, match="member a: ValueError"):
+        list(train_side_by_side([broken], TRAINING, TUNING, lambda *_: None, workers=2))
+
+
+def test_nothing_to_train_is_no_work() -> None:
+    for workers in (1, 3):
+        assert not list(train_side_by_side([], TRAINING, TUNING, lambda *_: None, workers=workers))
+
+
+def test_threads_depend_on_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert [threads_of(workers) for workers in (1, 2, 3, 20)] == [None, 4, 2, 1]

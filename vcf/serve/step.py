@@ -39,7 +39,7 @@ def answer(model: Model, requests: Sequence[Any], work: Work, *, with_parameters
 
     A study whose deadline has passed is not worked on (``CANCELLED``); the step that no clock reaches is the one where
     it begins. A refusal becomes ``INVALID_ARGUMENT`` with the text ``CODE: sentence``; anything else that goes wrong is
-    ``INTERNAL``, and its traceback, which holds no tensor values, goes to the log.
+    ``INTERNAL`` with its type and its lines of code, which go to the log too.
     """
     return [_answer(model, request, work, with_parameters) for request in requests]
 
@@ -67,8 +67,9 @@ def _answer(model: Model, request: Any, work: Work, with_parameters: bool) -> An
     except ServerUnavailable as error:
         return _error(str(error), pb_utils.TritonError.UNAVAILABLE)
     except Exception as error:
-        pb_utils.Logger.log_error(f"{model.name} failed: {_where(error)}")
-        return _error(f"{model.name} failed: {type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
+        failed = f"{model.name} failed: {_where(error)}"
+        pb_utils.Logger.log_error(failed)
+        return _error(failed, pb_utils.TritonError.INTERNAL)
 
 
 def _input(request: Any, tensor: Tensor) -> NDArray[Any] | None:
