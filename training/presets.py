@@ -61,15 +61,15 @@ class MemberPreset:
     """Fields of view and detector errors drawn for each rendered patient."""
     warped: int = 250
     """Deformed copies of real CTs, as twins too: real texture, with and without fractures."""
-    steps: int = 3400
-    patches_per_step: int = 32
+    steps: int = 5000
+    patches_per_step: int = 40
     """A batch holds this many patches: many short sequences or few long ones."""
     lengths: tuple[int, ...] = (3, 4, 5, 10)
     studies_per_step: int | None = None
     """A fixed number of studies of full length in place of ``patches_per_step``."""
     learning_rate: float = 1.5e-3
     constant_rate: bool = False
-    average: float = 0.99
+    average: float = 0.0
     """What is evaluated and kept is a running mean of the weights; this share of it stays at each step. It evens out
     the noise of small batches. 0: the weights alone."""
     sequence_weight: float = 1.0
@@ -80,7 +80,7 @@ class MemberPreset:
     severe_first: float = 0.05
     """Share of the steps, at the start of a training from random weights, whose positive studies all have a fracture
     of grade 2 or 3."""
-    evaluate_every: int = 400
+    evaluate_every: int = 250
     dtype: str = "mixed_bfloat16"
     architecture: Architecture = SERVED
     patch: PatchSpec = PATCH
@@ -118,7 +118,6 @@ PRESETS = {
                 studies_per_step=16,
                 learning_rate=1e-5,
                 constant_rate=True,
-                average=0.0,
                 anatomy_weight=0.0,
                 severe_first=0.0,
                 evaluate_every=150,
@@ -138,6 +137,7 @@ PRESETS = {
                 steps=2,
                 patches_per_step=8,
                 lengths=(2, 4),
+                average=0.99,
                 evaluate_every=2,
                 dtype="float32",
             ),
