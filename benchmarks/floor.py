@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> Result:
     """Starts of the server, preparation on one core, then rates and studies in turn."""
     from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
-    from benchmarks.windows import recent, rounds_of, until_agreed
+    from benchmarks.windows import recent, rounds_of, until_settled
     from clients import VcfClient
     from clients.reader import read_study
     from vcf.fetch import fetch_sample
@@ -100,7 +100,9 @@ def run(args: argparse.Namespace) -> Result:
                 way: _work(ROOT / "model_repository", volume, len(rounds.right[way].patches))
                 for way, volume in ((SHM, study.volume), (CROP, study.volume), (DICOM_FOLDER, from_files.volume))
             }
-            windows = until_agreed(rounds.measure, lambda: [rounds.windows(way, work[way]) for way in ways])
+            windows = until_settled(
+                rounds.measure, lambda: any(rounds.target(way, work[way]).unsettled for way in ways)
+            )
     _account(result, rounds, work)
     result.figures |= {
         "ready_s": ready_s,
@@ -185,15 +187,17 @@ class Rounds:
         rates = self.sgemm_gflop_per_s, self.memcpy_bytes_per_s
         return work.floor_ms(*(statistics.median(recent(rate, self.rounds)) for rate in rates))
 
-    def windows(self, way: str, work: Work) -> tuple[float, ...]:
-        """Times the floor in every window."""
-        from benchmarks.windows import medians
+    def target(self, way: str, work: Work) -> Target:
+        """Times the floor, in the windows that count and in each."""
+        from benchmarks.windows import medians, recent
 
         series = self.times_ms[way], self.sgemm_gflop_per_s, self.memcpy_bytes_per_s
-        return tuple(
+        windows = tuple(
             ms / work.floor_ms(*rates)
             for ms, *rates in zip(*(medians(values, self.rounds) for values in series), strict=True)
         )
+        value = statistics.median(recent(self.times_ms[way], self.rounds)) / self.floor_ms(work)
+        return Target(f"times the floor, {way}", value, GOALS[way], windows=windows)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -238,7 +242,7 @@ def _preparation_ms(runs: int) -> tuple[list[float], int]:
 
     from benchmarks.preparation import Shape, case
     from benchmarks.timing import one_core, paired_ms
-    from benchmarks.windows import medians, rounds_of, until_agreed
+    from benchmarks.windows import rounds_of, until_settled
     from preprocess.patches import extract
 
     hu, spacing, line = case(Shape(slices=SLICES))
@@ -248,7 +252,7 @@ def _preparation_ms(runs: int) -> tuple[list[float], int]:
         times_ms.extend(paired_ms(rounds_of(runs), ours=lambda: extract(hu, spacing, line))["ours"])
 
     with one_core(), ThreadpoolController().limit(limits=1, user_api="blas"):
-        return times_ms, until_agreed(window, lambda: [medians(times_ms, rounds_of(runs))])
+        return times_ms, until_settled(window, lambda: bool(preparation_target(times_ms, rounds_of(runs)).unsettled))
 
 
 def preparation_target(times_ms: list[float], rounds: int) -> Target:
@@ -290,8 +294,7 @@ def _account(result: Result, rounds: Rounds, work: Mapping[str, Work]) -> None:
             "core_s": statistics.mean(recent(rounds.core_s[way], rounds.rounds)),
         }
         result.histograms[way] = encoded(times_ms)
-        windows = rounds.windows(way, work[way])
-        result.targets.append(Target(f"times the floor, {way}", p50.ms / floor_ms, GOALS[way], windows=windows))
+        result.targets.append(rounds.target(way, work[way]))
     result.histograms |= {
         "sgemm_gflop_per_s": rounds.sgemm_gflop_per_s,
         "memcpy_bytes_per_s": rounds.memcpy_bytes_per_s,

@@ -58,7 +58,7 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     from benchmarks.preprocess_page import sections
     from benchmarks.preprocess_ways import OURS, PEERS, versions
     from benchmarks.timing import one_core, paired_ms, summary
-    from benchmarks.windows import medians, recent, rounds_of, until_agreed
+    from benchmarks.windows import recent, rounds_of, until_settled
     from preprocess.patches import extract
 
     hu, spacing, line = case(Shape(slices=slices, pixels=pixels))
@@ -72,7 +72,7 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
             for name, ms in paired_ms(rounds_of(runs), **ways).items():
                 times[name] += ms
 
-        windows = until_agreed(window, lambda: [medians(times[OURS], rounds_of(runs))], MOST_WINDOWS)
+        windows = until_settled(window, lambda: bool(_target(times[OURS], rounds_of(runs)).unsettled), MOST_WINDOWS)
         errors = preprocess_truth.errors(here)
     target = _target(times[OURS], rounds_of(runs))
     times = {name: list(recent(ms, rounds_of(runs))) for name, ms in times.items()}

@@ -122,7 +122,7 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
     from contextlib import ExitStack
 
     from benchmarks.processes import cpu_s
-    from benchmarks.windows import rounds_of, until_agreed
+    from benchmarks.windows import rounds_of, until_settled
     from clients import VcfClient
     from vcf.serve.server import ROOT, TritonServer
 
@@ -146,11 +146,11 @@ def _time(studies: "Sequence[Study]", costs: Mapping[str, list[Cost]], runs: int
             for _ in range(rounds_of(runs)):
                 one_round(counted=True)
 
-        def figures() -> list[tuple[float, ...]]:
-            return [target.windows for wire in WIRES for target in _exponents(wire, costs[wire], rounds_of(runs))]
+        def unsettled() -> bool:
+            return any(t.unsettled for wire in WIRES for t in _exponents(wire, costs[wire], rounds_of(runs)))
 
         one_round(counted=False)
-        return until_agreed(window, figures, MOST_WINDOWS)
+        return until_settled(window, unsettled, MOST_WINDOWS)
 
 
 def _exponents(wire: str, of_wire: Sequence[Cost], rounds: int) -> list[Target]:

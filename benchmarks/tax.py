@@ -28,8 +28,10 @@ IN_PROCESS, CLIENT = "in one process", "client"
 LATENCY_GOALS = {"crop": 1.15, "shm": 1.05}
 """By wire: p50 over p50."""
 THROUGHPUT_GOAL = 0.95
-MOST_LOOPS = 6
-"""Of each way, at saturation. Each is a window of the stability rule, which is about the ratios that are claimed."""
+LOOPS = 3
+"""Of each way in a window, in turn: a machine that changes its speed within seconds does so for all ways."""
+MOST_WINDOWS = 6
+"""Of saturated loops."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slices", type=int, default=300, help="of 512 × 512 pixels, default %(default)s")
     parser.add_argument("--runs", type=int, default=40, help="counted studies each way, default %(default)s")
     parser.add_argument(
-        "--seconds", type=float, default=15.0, help="of each saturated loop, three count each way, default %(default)s"
+        "--seconds", type=float, default=15.0, help="of saturated loops each way in a window, default %(default)s"
     )
 
 
@@ -67,14 +69,14 @@ def run(args: argparse.Namespace) -> Result:
         _latency(result, way, times_ms, times[IN_PROCESS], rounds_of(args.runs))
     for way, rounds in loops.items():
         _throughput(result, way, rounds, loops[IN_PROCESS])
-    rates = {way: [loop.per_s for loop in recent(rounds, 1)] for way, rounds in loops.items()}
+    rates = {way: [loop.per_s for loop in recent(rounds, LOOPS)] for way, rounds in loops.items()}
     result.broken += watch.broken
     if mistaken := wrong(check.answers, check.mistaken):
         result.broken.append(mistaken)
     result.figures["core_ms"] = core_ms
     result.figures["windows_until_settled"] = {
         "latency": windows,
-        "throughput": len(loops[IN_PROCESS]),
+        "throughput": len(loops[IN_PROCESS]) // LOOPS,
     }
     result.figures |= {"largest_score_difference": check.largest, "answers": check.answers}
     result.sections = _sections(result, times, rates)
@@ -86,7 +88,7 @@ def _latencies(
 ) -> tuple[dict[str, list[float]], int]:
     """Times of all windows each way, and how many windows there were."""
     from benchmarks.timing import BREATH_S, paired_ms
-    from benchmarks.windows import ratios, rounds_of, until_agreed
+    from benchmarks.windows import rounds_of, until_settled
 
     ways: dict[str, Callable[[], object]] = {IN_PROCESS: lambda: check.scores(pipeline.scores())}
     for wire, client in clients.items():
@@ -97,10 +99,10 @@ def _latencies(
         for way, times_ms in paired_ms(rounds_of(runs), breath_s=BREATH_S, **ways).items():
             times[way] += times_ms
 
-    def figures() -> list[tuple[float, ...]]:
-        return [ratios(times[way], times[IN_PROCESS], rounds_of(runs)) for way in clients]
+    def unsettled() -> bool:
+        return any(_latency_target(way, times[way], times[IN_PROCESS], rounds_of(runs)).unsettled for way in clients)
 
-    return times, until_agreed(window, figures)
+    return times, until_settled(window, unsettled)
 
 
 def _loops(
@@ -110,7 +112,7 @@ def _loops(
     theirs takes of the processor, by process, in milliseconds.
     """
     from benchmarks.closed_loop import closed_loop
-    from benchmarks.windows import until_agreed
+    from benchmarks.windows import until_settled
 
     cores = len(os.sched_getaffinity(0))
 
@@ -136,18 +138,18 @@ def _loops(
     used_s: dict[str, dict[str, float]] = {way: {} for way in ways}
     studies = dict.fromkeys(ways, 0)
 
-    def one_round() -> None:
-        for way, loop in ways.items():
+    def window() -> None:
+        for way, loop in [*ways.items()] * LOOPS:
             before_s, answers_before = _core_s() | {IN_PROCESS: pipeline_s}, check.answers
-            loops[way].append(loop(best[way], seconds))
+            loops[way].append(loop(best[way], seconds / LOOPS))
             for part, core_s in (_core_s() | {IN_PROCESS: pipeline_s}).items():
                 used_s[way][part] = used_s[way].get(part, 0.0) + core_s - before_s.get(part, 0.0)
             studies[way] += check.answers - answers_before
 
-    def figures() -> list[tuple[float, ...]]:
-        return [_shares(loops[way], loops[IN_PROCESS]) for way in clients]
+    def unsettled() -> bool:
+        return any(_throughput_target(way, loops[way], loops[IN_PROCESS]).unsettled for way in clients)
 
-    until_agreed(one_round, figures, MOST_LOOPS)
+    until_settled(window, unsettled, MOST_WINDOWS)
     core_ms = {
         way: {part: 1e3 * core_s / studies[way] for part, core_s in parts.items()} for way, parts in used_s.items()
     }
@@ -166,46 +168,53 @@ def _core_s() -> dict[str, float]:
 def _latency(result: Result, way: str, all_ms: list[float], all_in_process_ms: list[float], rounds: int) -> None:
     from benchmarks.distribution import encoded, percentile
     from benchmarks.timing import ratio_interval
-    from benchmarks.windows import medians, ratios, recent
+    from benchmarks.windows import medians, recent
 
     times_ms, in_process_ms = recent(all_ms, rounds), recent(all_in_process_ms, rounds)
-    ratio = statistics.median(times_ms) / statistics.median(in_process_ms)
     result.figures.setdefault("latency", {})[way] = {
         "p50": percentile(times_ms, 0.5).entry(),
         "p90": percentile(times_ms, 0.9).entry(),
         "window_medians_ms": medians(all_ms, rounds),
-        "over_in_process": ratio,
+        "over_in_process": statistics.median(times_ms) / statistics.median(in_process_ms),
         "over_in_process_interval": ratio_interval(times_ms, in_process_ms),
     }
     result.histograms[f"latency {way}"] = encoded(times_ms)
     if way in LATENCY_GOALS:
-        windows = ratios(all_ms, all_in_process_ms, rounds)
-        result.targets.append(
-            Target(f"serving tax, p50 {way} over in one process", ratio, LATENCY_GOALS[way], windows=windows)
-        )
+        result.targets.append(_latency_target(way, all_ms, all_in_process_ms, rounds))
+
+
+def _latency_target(way: str, all_ms: list[float], all_in_process_ms: list[float], rounds: int) -> Target:
+    from benchmarks.windows import ratios, recent
+
+    ratio = statistics.median(recent(all_ms, rounds)) / statistics.median(recent(all_in_process_ms, rounds))
+    windows = ratios(all_ms, all_in_process_ms, rounds)
+    return Target(f"serving tax, p50 {way} over in one process", ratio, LATENCY_GOALS[way], windows=windows)
 
 
 def _throughput(result: Result, way: str, rounds: "list[Loop]", in_process: "list[Loop]") -> None:
     from benchmarks.distribution import encoded
     from benchmarks.windows import recent
 
-    shares, counted = _shares(rounds, in_process), recent(rounds, 1)
-    share = statistics.median(recent(shares, 1))
+    counted = recent(rounds, LOOPS)
     result.figures.setdefault("throughput", {})[way] = {
         "at_once": rounds[0].at_once,
         "per_s": statistics.median(loop.per_s for loop in counted),
         "rounds_per_s": [loop.per_s for loop in rounds],
-        "share_of_in_process": share,
+        "share_of_in_process": _throughput_target(way, rounds, in_process).value,
     }
     result.histograms[f"saturated latency {way}"] = encoded([ms for loop in counted for ms in loop.latencies_ms])
     if way != IN_PROCESS:
-        result.targets.append(
-            Target(f"throughput at saturation, {way} over in one process", share, THROUGHPUT_GOAL, False, shares)
-        )
+        result.targets.append(_throughput_target(way, rounds, in_process))
 
 
-def _shares(rounds: "list[Loop]", in_process: "list[Loop]") -> tuple[float, ...]:
-    return tuple(a.per_s / b.per_s for a, b in zip(rounds, in_process, strict=True))
+def _throughput_target(way: str, rounds: "list[Loop]", in_process: "list[Loop]") -> Target:
+    """Studies of a window's loops over studies of those in one process."""
+    from benchmarks.windows import means, recent
+
+    ours, theirs = (means([loop.per_s for loop in loops], LOOPS) for loops in (rounds, in_process))
+    shares = tuple(a / b for a, b in zip(ours, theirs, strict=True))
+    share = statistics.median(recent(shares, 1))
+    return Target(f"throughput at saturation, {way} over in one process", share, THROUGHPUT_GOAL, False, shares)
 
 
 def _sections(result: Result, times: Mapping[str, list[float]], rates: Mapping[str, list[float]]) -> list[Section]:

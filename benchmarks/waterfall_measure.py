@@ -16,7 +16,7 @@ from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event, Recording
 from benchmarks.waterfall_statistics import per_study_ms, totals
 from benchmarks.waterfall_timeline import Account, ClocksDisagree, Offset, account, bracket, timeline
 from benchmarks.waterfall_trace import Trace, TraceFiles
-from benchmarks.windows import COUNTED, medians, recent, rounds_of, until_agreed
+from benchmarks.windows import COUNTED, recent, rounds_of, until_settled
 from clients.calls import finish
 from clients.endpoint import Connection, Endpoint
 from clients.findings import Findings
@@ -90,10 +90,11 @@ def measure(
                         for wire, client in clients.items():
                             records[wire].append(client.analyze(study, Path(folder)))
 
-                def figures() -> list[list[float]]:
-                    return [medians(of, rounds_of(runs)) for of in compared(all_times()).values()]
+                def unsettled() -> bool:
+                    counted = {wire: recent(of, rounds_of(runs)) for wire, of in all_times().items()}
+                    return bool(unstable(counted, in_turn=True))
 
-                windows = until_agreed(window, figures)
+                windows = until_settled(window, unsettled)
                 records = {wire: list(recent(of, rounds_of(runs))) for wire, of in records.items()}
             else:
                 for wire, client in clients.items():

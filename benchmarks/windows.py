@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a measurement goes on: until its last three windows agree.
+"""How long a measurement goes on: until its last three windows agree, or leave no doubt about its goal.
 
-The rule of NVIDIA's perf_analyzer: window after window is measured, and the figures are those of the last three. Where
-they never agree, `Target.unsettled` judges all of them.
+As NVIDIA's perf_analyzer does, window after window is measured, and the figures are those of the last three. What
+`Target.unsettled` asks for in place of agreement is harder the more windows there are: all of them on one side.
 """
 
 import statistics
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-from benchmarks.validity import unstable
 
 T = TypeVar("T")
 COUNTED = 3
@@ -17,18 +15,13 @@ MOST = 9
 """Windows, unless they are long."""
 
 
-def until_agreed(
-    measure: Callable[[], None], figures: Callable[[], Sequence[Sequence[float]]], most: int = MOST
-) -> int:
-    """Measure windows until the last three of each figure agree, or there are ``most``; how many there were.
-
-    ``figures`` gives the values of all windows so far, a sequence for each figure.
-    """
+def until_settled(measure: Callable[[], None], unsettled: Callable[[], bool], most: int = MOST) -> int:
+    """Measure windows, three at least, until none of the figures is unsettled or there are ``most``; how many."""
     if most < COUNTED:
         raise ValueError(f"most is {most}, it must be {COUNTED} or more")
     for number in range(1, most + 1):
         measure()
-        if number >= COUNTED and not any(unstable(values[-COUNTED:], "") for values in figures()):
+        if number >= COUNTED and not unsettled():
             break
     return number
 
@@ -49,7 +42,7 @@ def medians(values: Sequence[float], rounds: int) -> list[float]:
 
 
 def means(values: Sequence[float], rounds: int) -> list[float]:
-    """The same for what a coarse clock counts, whose single readings are whole ticks."""
+    """The same for what adds up, and for what a coarse clock counts, whose single readings are whole ticks."""
     return [statistics.mean(values[start : start + rounds]) for start in range(0, len(values), rounds)]
 
 

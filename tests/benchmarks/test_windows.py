@@ -5,15 +5,19 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.result import Target
-from benchmarks.windows import COUNTED, MOST, means, medians, ratios, recent, rounds_of, until_agreed
+from benchmarks.windows import COUNTED, MOST, means, medians, ratios, recent, rounds_of, until_settled
 
 
 def measured(windows: list[float], goal: float) -> tuple[int, Target]:
     """Windows of one round that come in this order: how many were measured, and what is made of them."""
     coming: Iterator[float] = iter(windows)
     kept: list[float] = []
-    number = until_agreed(lambda: kept.append(next(coming)), lambda: [kept], len(windows))
-    return number, Target("t", statistics.median(recent(kept, 1)), goal, windows=tuple(kept))
+
+    def target() -> Target:
+        return Target("t", statistics.median(recent(kept, 1)), goal, windows=tuple(kept))
+
+    number = until_settled(lambda: kept.append(next(coming)), lambda: bool(target().unsettled), len(windows))
+    return number, target()
 
 
 def test_the_last_three_windows_count_once_they_agree() -> None:
@@ -24,9 +28,9 @@ def test_the_last_three_windows_count_once_they_agree() -> None:
 
 
 @pytest.mark.parametrize("goal", [0.5, 5.0])
-def test_windows_that_never_agree_are_settled_if_all_fall_on_one_side(goal: float) -> None:
+def test_windows_that_do_not_agree_are_settled_if_all_fall_on_one_side(goal: float) -> None:
     number, target = measured([1.0, 2.0, 3.0, 1.0], goal)
-    assert number == 4 and target.unsettled is None
+    assert number == COUNTED and target.unsettled is None
 
 
 def test_windows_that_never_agree_break_the_run_if_any_was_on_the_other_side() -> None:
@@ -36,22 +40,11 @@ def test_windows_that_never_agree_break_the_run_if_any_was_on_the_other_side() -
     assert target.unsettled and "3, 1, 1.2, 1.4" in target.unsettled
 
 
-def test_every_figure_has_to_agree() -> None:
-    steady, restless = [1.0] * 9, [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0, 2.0, 2.0]
-    count = 0
-
-    def one_more() -> None:
-        nonlocal count
-        count += 1
-
-    assert until_agreed(one_more, lambda: [steady[:count], restless[:count]]) == 8
-
-
 def test_three_windows_at_least() -> None:
-    assert until_agreed(lambda: None, lambda: [[1.0, 1.0, 1.0]]) == COUNTED
-    assert until_agreed(lambda: None, lambda: [[1.0, 2.0, 1.0]]) == MOST
+    assert until_settled(lambda: None, lambda: False) == COUNTED
+    assert until_settled(lambda: None, lambda: True) == MOST
     with pytest.raises(ValueError, match="most is 2"):
-        until_agreed(lambda: None, list, 2)
+        until_settled(lambda: None, lambda: False, 2)
 
 
 def test_figures_of_windows() -> None:
