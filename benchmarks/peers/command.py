@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks.peers.measure import Plan, measure
     from benchmarks.peers.page import fill
     from benchmarks.peers.systems import reference, systems
+    from benchmarks.processes import adopt_orphans
     from benchmarks.reference import library
     from benchmarks.result import Result
     from vcf.errors import SetupError
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> "Result":
             raise SetupError(f"--{name.replace('_', '-')} is {getattr(args, name)}, it must be greater than 0")
     # Servers that were started must be stopped, however this process ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    adopt_orphans()
     cores = len(os.sched_getaffinity(0))
     plan = Plan(args.rounds, args.seconds, args.warm_up, args.callers or 2 * cores, args.load, args.arrivals, args.seed)
     everyone = systems(args.peers, args.workers, args.threads)

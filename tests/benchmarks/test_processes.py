@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.processes import OTHER, cpu_s_by_part
 
+ROOT = Path(__file__).resolve().parents[2]
 BUSY = "while True: pass"
 
 
@@ -30,3 +31,17 @@ def test_processor_time_goes_to_the_model_whose_stub_used_it(tmp_path: Path) -> 
             process.wait()
     assert parts["rib_patches"] >= 0.1 and parts[OTHER] >= 0.1
     assert "rib_patches 2" not in parts
+
+
+def test_orphans_stay_in_the_family() -> None:
+    """A process whose parent has ended, as servers that go into the background leave it. In a process of its own."""
+    program = (
+        "import os, subprocess, sys, time, psutil;"
+        "from benchmarks.processes import adopt_orphans;"
+        "adopt_orphans();"
+        'child = \'import subprocess, sys; print(subprocess.Popen([sys.executable, "-c", "input()"]).pid)\';'
+        "orphan = psutil.Process(int(subprocess.check_output([sys.executable, '-c', child], stdin=0)));"
+        "assert orphan.ppid() == os.getpid(), orphan.ppid();"
+        "orphan.kill(); orphan.wait()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, stdin=subprocess.PIPE)
