@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SHM, CROP, DICOM_FOLDER = "300 slices in memory, shm", "300 slices in memory, crop", "LIDC-IDRI-0001 from its folder"
 GOALS = {SHM: 2.0, CROP: 2.5, DICOM_FOLDER: 4.0}
 """Times the floor, at the median."""
-PREPARATION_GOAL_MS = 50.0
+PREPARATION = "volume and centre line to patches, 300 slices, one core, ms"
 READY_GOAL_S = 8.0
 PAPER_S, PAPER_CORES = 61.36, 16
 """Mean time of a case and cores of the machine (paper §4)."""
@@ -70,6 +70,7 @@ def study_gflop(repository: Path, slice_images: int, patches: int) -> float:
 
 def run(args: argparse.Namespace) -> Result:
     """Starts of the server, preparation on one core, then rates and studies in turn."""
+    from benchmarks.preparation import target
     from benchmarks.validity import watched, wrong
     from benchmarks.volumes import stretched_ct
     from benchmarks.windows import recent, rounds_of, until_settled
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> Result:
     }
     result.histograms |= {"preparation_ms": preparation_ms, "ready_s": ready_s}
     result.targets += [
-        preparation_target(preparation_ms, rounds_of(args.runs)),
+        target(PREPARATION, preparation_ms, rounds_of(args.runs)),
         Target("server ready after the command, s", statistics.median(ready_s), READY_GOAL_S),
     ]
     result.broken += watch.broken
@@ -240,7 +241,7 @@ def _preparation_ms(runs: int) -> tuple[list[float], int]:
     """Times of all windows, and how many there were."""
     from threadpoolctl import ThreadpoolController
 
-    from benchmarks.preparation import Shape, case
+    from benchmarks.preparation import Shape, case, target
     from benchmarks.timing import one_core, paired_ms
     from benchmarks.windows import rounds_of, until_settled
     from preprocess.patches import extract
@@ -252,19 +253,7 @@ def _preparation_ms(runs: int) -> tuple[list[float], int]:
         times_ms.extend(paired_ms(rounds_of(runs), ours=lambda: extract(hu, spacing, line))["ours"])
 
     with one_core(), ThreadpoolController().limit(limits=1, user_api="blas"):
-        return times_ms, until_settled(window, lambda: bool(preparation_target(times_ms, rounds_of(runs)).unsettled))
-
-
-def preparation_target(times_ms: list[float], rounds: int) -> Target:
-    """From volume and centre line to patches; ``times_ms`` are those of all windows, of so many rounds each."""
-    from benchmarks.windows import medians, recent
-
-    return Target(
-        "volume and centre line to patches, 300 slices, one core, ms",
-        statistics.median(recent(times_ms, rounds)),
-        PREPARATION_GOAL_MS,
-        windows=tuple(medians(times_ms, rounds)),
-    )
+        return times_ms, until_settled(window, lambda: bool(target(PREPARATION, times_ms, rounds_of(runs)).unsettled))
 
 
 def _account(result: Result, rounds: Rounds, work: Mapping[str, Work]) -> None:

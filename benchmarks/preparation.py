@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume and a centre line to time the preparation with."""
+"""A volume and a centre line to time the preparation with, and the goal of that time."""
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.result import Target
+from benchmarks.windows import medians, recent
 from preprocess.centre_line import CentreLine
+
+GOAL_MS = 50.0
+"""From volume and centre line to patches, for 300 slices on one core."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +33,9 @@ def case(shape: Shape) -> tuple[NDArray[np.int16], tuple[float, float, float], C
     middle = shape.pixels * shape.pixel_mm / 2
     line = CentreLine(0, np.stack([middle + 10 * np.sin(z / 90), middle + 60 + 25 * np.cos(z / 110), z], -1), ())
     return hu, (shape.spacing_z_mm, shape.pixel_mm, shape.pixel_mm), line
+
+
+def target(name: str, times_ms: Sequence[float], rounds: int) -> Target:
+    """The goal, for the times of all windows, of so many rounds each."""
+    value = statistics.median(recent(times_ms, rounds))
+    return Target(name, value, GOAL_MS, windows=tuple(medians(times_ms, rounds)))

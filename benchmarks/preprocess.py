@@ -6,10 +6,10 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.result import Result, Target
+    from benchmarks.result import Result
 
-GOAL_MS, GOAL_SLICES = 50.0, 300
-"""From volume and centre line to patches, on one core."""
+GOAL_SLICES = 300
+GOAL = "volume and centre line to patches, one core, 300 slices, ms"
 MOST_WINDOWS = 6
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -54,7 +54,7 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
 
     from benchmarks import preprocess_truth, validity
     from benchmarks.distribution import encoded
-    from benchmarks.preparation import Shape, case
+    from benchmarks.preparation import GOAL_MS, Shape, case, target
     from benchmarks.preprocess_page import sections
     from benchmarks.preprocess_ways import OURS, PEERS, versions
     from benchmarks.timing import one_core, paired_ms, summary
@@ -72,9 +72,11 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
             for name, ms in paired_ms(rounds_of(runs), **ways).items():
                 times[name] += ms
 
-        windows = until_settled(window, lambda: bool(_target(times[OURS], rounds_of(runs)).unsettled), MOST_WINDOWS)
+        windows = until_settled(
+            window, lambda: bool(target(GOAL, times[OURS], rounds_of(runs)).unsettled), MOST_WINDOWS
+        )
         errors = preprocess_truth.errors(here)
-    target = _target(times[OURS], rounds_of(runs))
+    reached = target(GOAL, times[OURS], rounds_of(runs))
     times = {name: list(recent(ms, rounds_of(runs))) for name, ms in times.items()}
     shapes = {name: np.shape(way().patches) for name, way in ways.items()}
     result.figures = {
@@ -94,20 +96,8 @@ def measure(result: "Result", slices: int, pixels: int, runs: int) -> None:
     if len(set(shapes.values())) > 1:
         result.broken.append(f"the ways give other patches: {shapes}")
     if slices == GOAL_SLICES and pixels == 512:
-        result.targets.append(target)
+        result.targets.append(reached)
     result.sections = sections(result.figures, GOAL_MS if result.targets else None)
-
-
-def _target(ours_ms: list[float], rounds: int) -> "Target":
-    from benchmarks.result import Target
-    from benchmarks.windows import medians, recent
-
-    return Target(
-        "volume and centre line to patches, one core, 300 slices, ms",
-        statistics.median(recent(ours_ms, rounds)),
-        GOAL_MS,
-        windows=tuple(medians(ours_ms, rounds)),
-    )
 
 
 def over(slow_ms: list[float], ours_ms: list[float]) -> dict[str, float]:
