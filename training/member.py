@@ -31,7 +31,7 @@ SHOWN_LOSSES = 50
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """The averaged weights of the step with the best ROC AUC on the tuning studies; see ``MemberPreset.average``."""
+    """Weights of the step with the best ROC AUC on the tuning studies, averaged as ``MemberPreset.average`` says."""
 
     encoder: keras.Model
     head: keras.Model
@@ -191,7 +191,10 @@ def train(
 def _move(averaged: list[NDArray[np.float32]], towards: list[keras.Variable], *, keep: float) -> None:
     """Renew running averages of weights in place. The form of the sum leaves equal weights as they are, bit by bit."""
     for average, variable in zip(averaged, towards, strict=True):
-        average += np.float32(1 - keep) * (variable.numpy() - average)
+        if keep:
+            average += np.float32(1 - keep) * (variable.numpy() - average)
+        else:
+            average[...] = variable.numpy()  # the sum would round
 
 
 def _expect_ct(encoder: keras.Model, studies: Studies) -> None:
