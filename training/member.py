@@ -25,6 +25,8 @@ from training.studies import Batch, Sampler, Studies
 
 Progress = Callable[[int, dict[str, float]], None]
 ENCODER_BATCH = 64
+FIRST_BLOCK = "block1_pool"
+"""The last layer of F_rep's first block."""
 SHOWN_LOSSES = 50
 """The loss beside the progress bar is the mean of so many."""
 
@@ -86,14 +88,16 @@ def train(
     variables = served + (anatomy.trainable_variables if preset.anatomy_weight else [])
     optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=5.0)
     optimizer.build(variables)
+    features = _features(encoder, preset.first_block_share)
 
     # One graph for all shapes: with one for the first shape seen and one for the others, a resumed training would
     # compute the same batch in another way than the one it continues.
     per_patch = tf.TensorSpec((None, None), tf.float32)
     voxels, rows_known = (tf.TensorSpec((None, None, *shape), tf.float32) for shape in (grid, (height, 5)))
 
-    @tf.function(input_signature=[voxels, *[per_patch] * 4, rows_known])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int32), voxels, *[per_patch] * 4, rows_known])  # type: ignore[untyped-decorator]
     def step(
+        number: tf.Tensor,
         patches: tf.Tensor,
         location: tf.Tensor,
         label: tf.Tensor,
@@ -103,7 +107,7 @@ def train(
     ) -> tf.Tensor:
         b, k = tf.shape(location)[0], tf.shape(location)[1]
         with tf.GradientTape() as tape:
-            rows = encoder(tf.reshape(patches, (-1, *grid, 1)), training=True)
+            rows = features(patches, number)
             probability, study = head([tf.reshape(rows, (b, k, rows.shape[-1])), location, valid], training=True)
             label, weight = variants.targets(built, label, weight, valid)
             loss = joint_loss(
@@ -117,7 +121,9 @@ def train(
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
-    severe_until = preset.severe_first * preset.steps if start is None else 0
+    severe_until, short_until = (
+        share * preset.steps if start is None else 0 for share in (preset.severe_first, preset.short_first)
+    )
     sampler = Sampler(studies, preset, np.random.default_rng(seed))
     done, best = 0, _Best()
     averaged = checkpoint.values(served)
@@ -136,7 +142,7 @@ def train(
     with ThreadPoolExecutor(1) as ahead:
 
         def draw(number: int) -> Future[Batch]:
-            return ahead.submit(sampler.draw, severe_only=number < severe_until)
+            return ahead.submit(sampler.draw, severe_only=number < severe_until, short=number < short_until)
 
         coming = draw(done)
         for number in range(done + 1, preset.steps + 1):
@@ -146,9 +152,8 @@ def train(
             optimizer.learning_rate = rate = learning_rate(
                 number - 1, preset.steps, preset.learning_rate, constant=preset.constant_rate
             )
-            losses.append(
-                float(step(batch.patches, batch.location, batch.label, batch.weight, batch.valid, batch.anatomy))
-            )
+            known = batch.location, batch.label, batch.weight, batch.valid, batch.anatomy
+            losses.append(float(step(number, batch.patches, *known)))
             curves.add(number, loss=losses[-1], learning_rate=rate)
             _move(averaged, served, keep=min(preset.average, number / (9 + number)))
             if number % preset.evaluate_every == 0 or number == preset.steps:
@@ -186,6 +191,40 @@ def train(
     plain = variants.patch_encoder(built, grid, member=member)
     plain.set_weights(encoder.get_weights())
     return TrainedMember(plain, head, best.step, best.auc, history)
+
+
+def _features(encoder: keras.Model, share: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """F_rep of a batch: patches (b, k, H, W, Z) and the number of the step to rows (b·k, D).
+
+    F_rep's first block learns from a ``share`` of the patches alone, others at each step, and their gradients stand for
+    all: over the steps it is the same sum. A patch is taken together with the same one of the study's partner in the
+    batch, often its twin.
+    """
+    grid = encoder.input_shape[1:]
+    if share == 1:
+        return lambda patches, number: encoder(tf.reshape(patches, (-1, *grid)), training=True)
+    first = keras.Model(encoder.input, encoder.get_layer(FIRST_BLOCK).output)
+    others = keras.Model(first.output, encoder.output)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def scaled(x: tf.Tensor, factor: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None]]]:
+        return tf.identity(x), lambda upstream: (upstream * tf.cast(factor, upstream.dtype), None)
+
+    def partly(patches: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        b, k = tf.shape(patches)[0], tf.shape(patches)[1]
+        couples = b // 2 * k
+        taken = tf.cast(tf.math.ceil(share * tf.cast(couples, tf.float32)), tf.int32)
+        # Couples of patches, those of different studies beside each other.
+        rows = tf.reshape(tf.transpose(tf.reshape(tf.range(b * k), (-1, 2, k)), (2, 0, 1)), (-1, 2))
+        order = tf.reshape(tf.roll(rows, -(number * taken % couples), 0), (-1,))
+        flat = tf.gather(tf.reshape(patches, (-1, *grid)), order)
+        learnt = scaled(first(flat[: 2 * taken], training=True), couples / taken)
+        # An empty patch beside them: oneDNN fails on a batch of none.
+        rest = first(tf.concat([flat[2 * taken :], tf.zeros((1, *grid))], 0), training=True)[:-1]
+        features = others(tf.concat([learnt, tf.stop_gradient(rest)], 0), training=True)
+        return tf.gather(features, tf.math.invert_permutation(order))
+
+    return partly
 
 
 def _move(averaged: list[NDArray[np.float32]], towards: list[keras.Variable], *, keep: float) -> None:

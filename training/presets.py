@@ -61,13 +61,21 @@ class MemberPreset:
     """Fields of view and detector errors drawn for each rendered patient."""
     warped: int = 250
     """Deformed copies of real CTs, as twins too: real texture, with and without fractures."""
-    steps: int = 5000
-    patches_per_step: int = 40
+    steps: int = 6800
+    patches_per_step: int = 20
     """A batch holds this many patches: many short sequences or few long ones."""
     lengths: tuple[int, ...] = (3, 4, 5, 10)
+    short_first: float = 0.3
+    """Share of the steps, at the start of a training from random weights, whose runs have ``short_lengths`` in place of
+    ``lengths``: half of their patches are fractured, most beside their sound twin, and what a fracture looks like is
+    learnt sooner."""
+    short_lengths: tuple[int, ...] = (1, 2)
+    first_block_share: float = 0.2
+    """Share of a batch's patches, others at each step, that F_rep's first block learns from. That block sees full
+    resolution through few filters: its gradient is half of a step, for 1,960 weights that all voxels share."""
     studies_per_step: int | None = None
     """A fixed number of studies of full length in place of ``patches_per_step``."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     constant_rate: bool = False
     average: float = 0.0
     """What is evaluated and kept is a running mean of the weights; this share of it stays at each step. It evens out
@@ -80,7 +88,7 @@ class MemberPreset:
     severe_first: float = 0.05
     """Share of the steps, at the start of a training from random weights, whose positive studies all have a fracture
     of grade 2 or 3."""
-    evaluate_every: int = 250
+    evaluate_every: int = 850
     dtype: str = "mixed_bfloat16"
     architecture: Architecture = SERVED
     patch: PatchSpec = PATCH
@@ -120,6 +128,8 @@ PRESETS = {
                 constant_rate=True,
                 anatomy_weight=0.0,
                 severe_first=0.0,
+                short_first=0.0,
+                first_block_share=1.0,
                 evaluate_every=150,
                 dtype="float32",
                 augmentation=Augmentation(share=0.5, left_right=0.5, cranio_caudal=0.5, rotate_deg=20.0),

@@ -112,13 +112,17 @@ class Sampler:
             found = [len(c) for c in self.classes]
             raise ValueError(f"{found[1]} positive and {found[0]} negative studies: at least one of each is needed")
 
-    def draw(self, *, severe_only: bool = False) -> Batch:
-        """The next batch; ``severe_only`` leaves out positive studies without a fracture of grade 2 or 3."""
+    def draw(self, *, severe_only: bool = False, short: bool = False) -> Batch:
+        """The next batch.
+
+        ``severe_only`` leaves out positive studies without a fracture of grade 2 or 3; ``short`` draws runs of the
+        preset's ``short_lengths``.
+        """
         positives = self._severe if severe_only and len(self._severe) else self.classes[1]
         if self.preset.studies_per_step is not None:
             pairs, length = self.preset.studies_per_step // 2, None
         else:
-            length = int(self.rng.choice(self.preset.lengths))
+            length = int(self.rng.choice(self.preset.short_lengths if short else self.preset.lengths))
             pairs = max(1, self.preset.patches_per_step // length // 2)
         runs = []
         for _ in range(pairs):

@@ -2,12 +2,14 @@
 """The generator against servers whose latencies are known: one at a time, first come first served."""
 
 import asyncio
+import os
+import threading
 
 import numpy as np
 import pytest
 
 from benchmarks.arrivals import poisson
-from benchmarks.open_loop import WRONG, closed_loop, open_loop, rate_per_s
+from benchmarks.open_loop import AHEAD, WRONG, closed_loop, open_loop, rate_per_s
 from tests.benchmarks.virtual_time import run
 from vcf.errors import Overloaded
 
@@ -87,6 +89,34 @@ def test_wrong_answers_and_errors_are_told_apart() -> None:
 
     calls = run(open_loop([0.1, 0.2, 0.3], ask, 5)).calls
     assert [call.failure for call in calls] == [None, "OVERLOADED", WRONG]
+
+
+def test_threads_go_first_while_calls_are_due_and_no_longer() -> None:
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    allowed = _may_go_first(nice)
+    seen: list[int] = []
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+
+    async def ask(number: int) -> None:
+        seen.extend(os.getpriority(os.PRIO_PROCESS, int(t)) for t in (0, thread.native_id))
+
+    run(open_loop([0.1], ask, 1))
+    after = [os.getpriority(os.PRIO_PROCESS, int(t)) for t in (0, thread.native_id)]
+    stop.set()
+    thread.join()
+    assert seen == [nice - AHEAD if allowed else nice] * 2
+    assert after == [nice, nice]
+
+
+def _may_go_first(nice: int) -> bool:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice - 1)
+    except PermissionError:
+        return False
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    return True
 
 
 def test_an_error_of_the_benchmark_itself_ends_it() -> None:

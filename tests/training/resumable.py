@@ -29,6 +29,8 @@ MEMBER = replace(
     learning_rate=3e-4,
     evaluate_every=5,
     severe_first=0.5,
+    short_first=0.3,
+    first_block_share=0.5,
     augmentation=Augmentation(left_right=0.5, shift_voxels=1, noise=0.02),
 )
 DETECTOR = replace(PRESETS["tiny"].detector, steps=20, batch=2)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+tf = pytest.importorskip("tensorflow")
 
 from training import member, models
 from training.presets import PRESETS, Augmentation
@@ -68,6 +68,36 @@ def test_first_convolution_starts_from_standardised_patches() -> None:
     np.testing.assert_allclose(
         patch @ new_kernel.reshape(27, -1) + new_bias, standard @ kernel.reshape(27, -1) + bias, atol=1e-4
     )
+
+
+def test_gradients_of_the_first_block_are_those_of_all_patches_over_the_steps() -> None:
+    encoder = models.patch_encoder((8, 8, 8))
+    patches = tf.constant(np.random.default_rng(4).random((4, 3, 8, 8, 8), np.float32))  # two pairs, six couples
+
+    def gradients(share: float, number: int) -> list[np.ndarray]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(member._features(encoder, share)(patches, number) ** 2)
+        return [g.numpy() for g in tape.gradient(loss, encoder.trainable_variables)]
+
+    wholly, in_turn = gradients(1.0, 0), [gradients(0.3, number) for number in (5, 6, 7)]  # two couples each
+    for place, whole in enumerate(wholly):
+        scale = np.abs(whole).max()
+        np.testing.assert_allclose(np.mean([g[place] for g in in_turn], 0), whole, atol=1e-5 * scale)
+        each = max(np.abs(g[place] - whole).max() for g in in_turn) / scale
+        assert each > 1e-2 if place < 4 else each < 1e-5  # kernels and biases of the first block's two convolutions
+
+
+@pytest.mark.parametrize(("share", "studies", "length"), [(0.25, 8, 2), (0.01, 2, 1), (0.5, 2, 5), (0.9, 6, 1)])
+def test_the_first_block_learns_from_a_share_of_couples_of_patches(share: float, studies: int, length: int) -> None:
+    encoder = models.patch_encoder((8, 8, 8))
+    patches = tf.Variable(np.random.default_rng(5).random((studies, length, 8, 8, 8), np.float32))
+    partly = member._features(encoder, share)
+    with tf.GradientTape() as tape:
+        rows = partly(patches, 3)
+    reached = np.abs(tape.gradient(rows, patches).numpy()).max((2, 3, 4)) > 0
+    np.testing.assert_array_equal(reached[::2], reached[1::2])
+    assert reached[::2].sum() == np.ceil(share * studies / 2 * length)
+    np.testing.assert_allclose(rows, encoder(tf.reshape(patches, (-1, 8, 8, 8, 1))), atol=1e-5)
 
 
 def test_flipped_probabilities_are_those_of_the_mirrored_patches() -> None:

@@ -102,3 +102,13 @@ def test_severe_fractures_can_come_first() -> None:
         round(float(p) * 255) for _ in range(15) for p in sampler.draw(severe_only=True).patches[1::2, 0, 0, 0, 0]
     }
     assert firsts == {3}  # study 1, of grade 2; study 0 has grade 1
+
+
+def test_short_runs_can_come_first() -> None:
+    preset = replace(UNCHANGED, short_lengths=(1,))
+    sampler = Sampler(studies(), preset, np.random.default_rng(6))
+    assert sampler.draw().patches.shape[1] == 3
+    batch = sampler.draw(short=True)
+    assert batch.patches.shape[1] == 1
+    assert batch.label[:, 0].tolist() == [0, 1] * (len(batch.label) // 2)
+    assert len(batch.label) >= preset.patches_per_step - 1
