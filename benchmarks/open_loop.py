@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from vcf.errors import VcfError
 
@@ -111,9 +112,9 @@ def _prompt() -> Iterator[None]:
 
 def _set_nice(nice: int) -> None:
     """Of all threads of this process: on Linux each has its own, and a new one has that of the thread that made it."""
-    for thread in os.listdir("/proc/self/task"):
+    for thread in Path("/proc/self/task").iterdir():
         with suppress(PermissionError, ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread), nice)
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
 
 async def closed_loop(ask: Ask, in_flight: int, seconds: float) -> Run:

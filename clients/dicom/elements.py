@@ -7,35 +7,38 @@ value instead. Only the value representations that the readers need are here (DI
 
 import math
 import struct
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
 
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
 
-
-@cache
-def _as_pydicom(tag: int) -> BaseTag:
-    """The tag as pydicom keeps it: making one of a number takes longer than looking it up."""
-    return BaseTag(tag)
+Element = RawDataElement | DataElement
+"""As pydicom reads one, converted or not."""
 
 
 class Elements:
     """A data set, or an item of a sequence, by tag. Whatever is absent or unreadable is empty."""
 
-    __slots__ = ("_dataset",)
+    __slots__ = ("_found",)
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, found: Mapping[int, Element]) -> None:
+        self._found = found
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Elements":
+        """Of pydicom's form, whose look-up by tag is slower than all that is done here."""
+        return cls({int(tag): element for tag, element in dataset.items()})
 
     def __contains__(self, tag: int) -> bool:
-        return tag in self._dataset
+        return tag in self._found
 
     def raw(self, tag: int) -> bytes:
         """The value's bytes as stored."""
-        element = self._dataset.get_item(_as_pydicom(tag), keep_deferred=True)
-        value = None if element is None else element.value
+        element = self._found.get(tag)
+        if element is None:
+            return b""
+        value = element.value
         if isinstance(value, bytes):
             return value
         if isinstance(value, MultiValue):
@@ -81,7 +84,7 @@ class Elements:
 
     def unsigned(self, tag: int) -> int | None:
         """The first 16 or 32 bits of a binary integer (US, UL; SS is left to the caller)."""
-        element = self._dataset.get_item(tag, keep_deferred=True)
+        element = self._found.get(tag)
         value = None if element is None else element.value
         if isinstance(value, int):
             return value
@@ -93,16 +96,19 @@ class Elements:
 
     def items(self, tag: int) -> Iterator["Elements"]:
         """The items of a sequence."""
-        if tag not in self._dataset:
+        element = self._found.get(tag)
+        if element is None:
             return
         try:
-            sequence = list(self._dataset[tag].value or ())
+            if isinstance(element, RawDataElement):
+                element = Dataset({element.tag: element})[element.tag]
+            sequence = list(element.value or ())
         except Exception:  # whatever pydicom's conversion meets in a damaged sequence
             return
         for item in sequence:
             if isinstance(item, Dataset):
-                yield Elements(item)
+                yield Elements.of(item)
 
     def item(self, tag: int) -> "Elements":
         """The only item of a sequence; empty where there is none."""
-        return next(self.items(tag), Elements(Dataset()))
+        return next(self.items(tag), Elements({}))

@@ -7,6 +7,7 @@ from enum import IntEnum
 class Tag(IntEnum):
     """Group and element in one number."""
 
+    TRANSFER_SYNTAX = 0x00020010
     DIRECTORY_RECORDS = 0x00041220
     DIRECTORY_RECORD_TYPE = 0x00041430
     REFERENCED_FILE_ID = 0x00041500

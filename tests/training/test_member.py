@@ -4,7 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
 
 from training import member, models
 from training.presets import PRESETS, Augmentation

@@ -4,11 +4,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
+from clients.dicom import header
 from clients.dicom.elements import Elements
 from clients.dicom.files import Source
 from clients.dicom.header import Damaged, HeaderReader, words
+from clients.dicom.privacy import quiet
 from clients.dicom.slices import Slice
 from clients.dicom.tags import Tag
 from clients.reader import read_study
@@ -73,6 +76,72 @@ def test_data_set_without_preamble(tmp_path: Path) -> None:
         data = path.read_bytes()
         path.write_bytes(data[144 + int.from_bytes(data[140:144], "little") :])
     assert read_study(folder).volume.hu.shape[0] == 26
+
+
+def header_bytes(tmp_path: Path, kind: str) -> bytes:
+    (ds,) = factory.make_series(slices=1)
+    if kind == "enhanced":
+        ds = factory.enhanced(factory.make_series(slices=4))
+    path = factory.save(ds, tmp_path / "a.dcm")
+    if kind == "implicit":
+        read = pydicom.dcmread(path)
+        read.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        read.save_as(path, enforce_file_format=True)
+    return path.read_bytes()
+
+
+def outcome(data: bytes) -> list[Slice] | str:
+    try:
+        with quiet():
+            read = HeaderReader().read(Source(data=data))
+    except Damaged as error:
+        return str(error)
+    assert isinstance(read, list)
+    return read
+
+
+@pytest.mark.parametrize("kind", ["explicit", "implicit", "enhanced"])
+def test_quick_way_through_a_header_finds_what_pydicom_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    data = header_bytes(tmp_path, kind)
+    assert header._parse_usual(data) is not None
+    rng = np.random.default_rng(8)
+    cases = [data]
+    for _ in range(150):
+        damaged = bytearray(data)
+        for at in rng.integers(132, 1200, 2):
+            damaged[at] = rng.integers(256)
+        cases.append(bytes(damaged[: rng.integers(300, len(data) + 1)]) if rng.random() < 0.2 else bytes(damaged))
+    quick = [outcome(case) for case in cases]
+    taken = [_taken(case) for case in cases]
+    monkeypatch.setattr(header, "_parse_usual", lambda _: None)
+    assert quick == [outcome(case) for case in cases]
+    assert 50 < sum(taken) < len(cases)
+
+
+def _taken(data: bytes) -> bool:
+    try:
+        return header._parse_usual(data) is not None
+    except Exception:
+        return False
+
+
+@pytest.mark.parametrize(
+    "change", ["no preamble", "big endian", "deflated", "explicit elements as implicit", "no syntax"]
+)
+def test_unusual_headers_are_left_to_pydicom(tmp_path: Path, change: str) -> None:
+    data = header_bytes(tmp_path, "explicit")
+    explicit_uid = b"1.2.840.10008.1.2.1\0"
+    other = {
+        "no preamble": data[132:],
+        "big endian": data.replace(explicit_uid, b"1.2.840.10008.1.2.2\0", 1),
+        "deflated": data.replace(explicit_uid, b"1.2.840.10008.1.2.1.99", 1),
+        "explicit elements as implicit": data.replace(explicit_uid, b"1.2.840.10008.1.2\0\0\0", 1),
+        "no syntax": data.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI", 1),
+    }[change]
+    assert other != data
+    assert header._parse_usual(other) is None
 
 
 def test_repr_holds_no_identifier(tmp_path: Path) -> None:
@@ -151,7 +220,7 @@ def test_facts_are_shared(tmp_path: Path) -> None:
 def test_elements_of_a_made_up_data_set() -> None:
     """Values that were set in Python, not read from bytes."""
     (ds,) = factory.make_series(slices=1)
-    elements = Elements(ds)
+    elements = Elements.of(ds)
     assert elements.numbers(Tag.ORIENTATION) == (1, 0, 0, 0, 1, 0)
     assert elements.texts(Tag.IMAGE_TYPE) == ("ORIGINAL", "PRIMARY", "AXIAL")
     assert elements.unsigned(Tag.ROWS) == 60
