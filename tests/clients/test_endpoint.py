@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the endpoint asks of its server, and what it need not ask again."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from tritonclient.grpc import service_pb2 as kserve
+
+from clients import endpoint as endpoint_module
+from clients.calls import Blocking, finish
+from clients.endpoint import _FRESH_S, Connection, Endpoint
+from clients.faults import Fault
+
+REGION_BYTES = 1000
+
+
+class Down(grpc.RpcError):
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "Socket closed"
+
+    def debug_error_string(self) -> str:
+        return ""
+
+
+class Server(Blocking):
+    """Calls that are answered here, by a server with one model; ``asked`` are the methods in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.down = False
+
+    def channel(self, target: str, credentials: Any, options: Any) -> Any:
+        return SimpleNamespace(
+            unary_unary=lambda path, **_: path.rpartition("/")[2],
+            close=lambda: None,
+        )
+
+    async def call(self, method: Any, request: Any, timeout_s: float, metadata: Any) -> Any:
+        self.asked.append(method)
+        if self.down:
+            raise Down
+        if method == "ModelReady":
+            return kserve.ModelReadyResponse(ready=request.name == "there")
+        return kserve.ModelInferResponse()
+
+    async def tell(self, method: Any, request: Any, timeout_s: float, metadata: Any, wait_s: float) -> None:
+        self.asked.append(method)
+
+
+class Clock:
+    now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(endpoint_module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def endpoint(server: Server, clock: Clock) -> Endpoint:
+    return Endpoint("127.0.0.1:1", Connection(), server)
+
+
+def study(endpoint: Endpoint) -> None:
+    assert finish(endpoint.has("there", 1))
+    region = finish(endpoint.borrow(REGION_BYTES, 1))
+    assert region is not None
+    finish(endpoint.infer(b"", 1))
+    endpoint.give_back(region)
+
+
+ALL_ASKED = ["ModelReady", "SystemSharedMemoryStatus", "ModelInfer"]
+
+
+def test_a_server_that_goes_on_answering_is_not_asked_twice(endpoint: Endpoint, server: Server, clock: Clock) -> None:
+    study(endpoint)
+    assert server.asked == ["ModelReady", "SystemSharedMemoryRegister", "ModelInfer"]
+    for _ in range(5):
+        server.asked.clear()
+        clock.now_s += 0.9 * _FRESH_S
+        study(endpoint)
+        assert server.asked == ["ModelInfer"]
+
+
+def test_after_a_pause_all_is_asked_again(endpoint: Endpoint, server: Server, clock: Clock) -> None:
+    """It may have been started anew; an answer to another request in between does not say that it was not."""
+    study(endpoint)
+    server.asked.clear()
+    clock.now_s += 1.1 * _FRESH_S
+    finish(endpoint.infer(b"", 1))
+    study(endpoint)
+    assert server.asked == ["ModelInfer", *ALL_ASKED]
+
+
+def test_after_an_error_all_is_asked_again(endpoint: Endpoint, server: Server) -> None:
+    study(endpoint)
+    server.asked.clear()
+    server.down = True
+    with pytest.raises(Fault):
+        finish(endpoint.infer(b"", 1))
+    server.down = False
+    study(endpoint)
+    assert server.asked == ["ModelInfer", *ALL_ASKED]
+
+
+def test_a_model_that_is_not_there_is_asked_for_again(endpoint: Endpoint, server: Server) -> None:
+    assert not finish(endpoint.has("elsewhere", 1)) and not finish(endpoint.has("elsewhere", 1))
+    assert server.asked == ["ModelReady"] * 2
