@@ -4,17 +4,20 @@
 import base64
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from clients import flags, picture
 from clients.findings import Findings
 from vcf import contract
 
 JSON_NAME, PICTURE_NAME, PAGE_NAME = "findings.json", "midsagittal.png", "report.html"
+_COMPRESS_LEVEL = 3
+"""Of the PNG, which takes most of a report: twice as fast as the usual 6, for 7 % more bytes."""
 
 STAGES: dict[str, str] = {
     "read": "Read and check the images",
@@ -67,7 +70,7 @@ def write_report(findings: Findings, folder: Path) -> Findings:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     png = BytesIO()
-    picture.draw(findings).save(png, "PNG")
+    picture.draw(findings).save(png, "PNG", compress_level=_COMPRESS_LEVEL)
     (folder / PICTURE_NAME).write_bytes(png.getvalue())
     drawn_ms = (time.perf_counter() - started) * 1e3
     findings = replace(findings, timings_ms={**findings.timings_ms, "report": drawn_ms})
@@ -78,10 +81,7 @@ def write_report(findings: Findings, folder: Path) -> Findings:
 
 def render(findings: Findings, png: bytes) -> str:
     """The page as HTML text, with the picture inside it."""
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(files("clients").joinpath("report.html").read_text("utf-8"))
-    return template.render(
+    return _template().render(
         findings=findings,
         marked=[number for number, patch in enumerate(findings.patches, 1) if findings.is_positive(patch)],
         flags=[(flag, flags.meaning(flag)) for flag in findings.flags],
@@ -89,6 +89,14 @@ def render(findings: Findings, png: bytes) -> str:
         total_ms=sum(findings.timings_ms.values()),
         picture=base64.b64encode(png).decode("ascii"),
         json_name=JSON_NAME,
+    )
+
+
+@cache
+def _template() -> Template:
+    """Compiled once: it takes as long as the rest of the page for several studies."""
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        files("clients").joinpath(PAGE_NAME).read_text("utf-8")
     )
 
 
