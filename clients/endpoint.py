@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server's gRPC endpoint: the few methods that the client calls, with every failure as a ``Fault``."""
 
-import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ _IN_PASSING_S, _GOODBYE_S = 0.0, 3.0
 """How long to wait for the server to forget a region: after a study, whose findings are not to wait for it, and in the
 end."""
 _FRESH_S = 1.0
-"""A server takes longer to start: one that answers without longer pauses still has the models and the memory that it
-had. Asking takes a hundredth of a study's time."""
+"""So long a server is taken at its word that it has a model or a region: asking takes a hundredth of a study, and starting
+takes longer. One that is told to drop them fails a study of that second."""
 _REGION_GRAIN = 4 << 20
 """Regions are multiples of it, so that studies of about the same size share them."""
 _RECONNECT_MS = (100, 1000)
@@ -88,8 +87,7 @@ class Endpoint:
         self._calls = calls
         self._unregistered: list[str] = []
         self._free: list[Region] = []
-        self._known: set[str] = set()
-        self._answered_s = -math.inf
+        self._said_s: dict[str, float] = {}
         self._channel = calls.channel(address, connection.security.credentials(), connection.options(address))
         self._infer = self._channel.unary_unary(
             f"/{_SERVICE}/ModelInfer", response_deserializer=kserve.ModelInferResponse.FromString
@@ -119,17 +117,23 @@ class Endpoint:
 
     async def has(self, model: str, timeout_s: float) -> bool:
         """Whether the server can run the model now; no for one that it does not know."""
-        if self._still_knows(model):
+        if await self._ready_now(model, timeout_s):
+            self._said_s[model] = time.monotonic()
             return True
+        return False
+
+    async def _ready_now(self, model: str, timeout_s: float) -> bool:
         try:
             answer = await self._call(self._model_ready, kserve.ModelReadyRequest(name=model), timeout_s)
         except Fault as found:
             if found.remedy is Remedy.NONE and not found.down:
                 return False
             raise
-        if answer.ready:
-            self._known.add(model)
         return bool(answer.ready)
+
+    async def had(self, model: str, timeout_s: float) -> bool:
+        """As `has`, of a server that may have said so a moment ago."""
+        return self._has_just_said(model) or await self.has(model, timeout_s)
 
     async def borrow(self, nbytes: int, timeout_s: float) -> Region | None:
         """Shared memory of this size or more that the server has mapped; None if the two share none.
@@ -139,7 +143,7 @@ class Endpoint:
         """
         while region := self._take(nbytes):
             question = kserve.SystemSharedMemoryStatusRequest(name=region.name)
-            if self._still_knows(region.name) or await self._ask_about(self._status, question, timeout_s):
+            if self._has_just_said(region.name) or await self._ask_about(self._status, question, timeout_s):
                 return region  # otherwise the server is not the one that mapped it
         with suppress(IndexError):  # there is none, or another thread was faster
             await self.unregister(self._free.pop().name)  # too small
@@ -176,17 +180,12 @@ class Endpoint:
             if found.remedy is Remedy.NONE and not found.down:
                 return False
             raise
-        self._known.add(request.name)
+        self._said_s[request.name] = time.monotonic()
         return True
 
-    def _still_knows(self, name: str) -> bool:
-        """Whether the server has said that it has this model or region, and cannot have been started anew since."""
-        self._forget_after_pause()
-        return name in self._known
-
-    def _forget_after_pause(self) -> None:
-        if time.monotonic() - self._answered_s > _FRESH_S:
-            self._known.clear()
+    def _has_just_said(self, name: str) -> bool:
+        said_s = self._said_s.get(name)
+        return said_s is not None and time.monotonic() - said_s < _FRESH_S
 
     async def unregister(self, region: str) -> None:
         """Have the server forget a region once it has answered the requests that use it; nothing if it is gone.
@@ -194,7 +193,7 @@ class Endpoint:
         Does not wait for a server that hangs. The server is asked once more the next time, or in the end: it may still
         have been letting go of the request, and forgetting a region twice does no harm.
         """
-        self._known.discard(region)
+        self._said_s.pop(region, None)
         before, self._unregistered = self._unregistered, [region]
         for name in (region, *before):
             await self._forget(name, _IN_PASSING_S)
@@ -204,11 +203,8 @@ class Endpoint:
         await self._calls.tell(self._unregister, request, _GOODBYE_S, self._metadata, wait_s)
 
     async def _call(self, method: Any, request: Any, timeout_s: float) -> Any:
-        self._forget_after_pause()
         try:
-            answer = await self._calls.call(method, request, timeout_s, self._metadata)
+            return await self._calls.call(method, request, timeout_s, self._metadata)
         except grpc.RpcError as error:
-            self._known.clear()
+            self._said_s.clear()
             raise fault(error, self.address, timeout_s, self._security) from None
-        self._answered_s = time.monotonic()
-        return answer

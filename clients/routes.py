@@ -92,7 +92,7 @@ class Route:
 
     async def has(self, door: Ensemble) -> bool:
         """Whether the servers take studies by this door."""
-        return await self._call(lambda server: server.has(door.name, self.left_s()))
+        return await self._call(lambda server: server.had(door.name, self.left_s()))
 
     async def stay_here(self) -> Endpoint:
         """From now on ask only one server, one of this machine; NotHere if there is none."""

@@ -88,7 +88,8 @@ def train(
     variables = served + (anatomy.trainable_variables if preset.anatomy_weight else [])
     optimizer = keras.optimizers.Adam(preset.learning_rate, global_clipnorm=5.0)
     optimizer.build(variables)
-    features = _features(encoder, preset.first_block_share)
+    # The shallow F_rep has no other block.
+    features = _features(encoder, preset.first_block_share if built.representation == "deep" else 1.0)
 
     # One graph for all shapes: with one for the first shape seen and one for the others, a resumed training would
     # compute the same batch in another way than the one it continues.
@@ -197,9 +198,11 @@ def _features(encoder: keras.Model, share: float) -> Callable[[tf.Tensor, tf.Ten
     """F_rep of a batch: patches (b, k, H, W, Z) and the number of the step to rows (b·k, D).
 
     F_rep's first block learns from a ``share`` of the patches alone, others at each step, and their gradients stand for
-    all: over the steps it is the same sum. A patch is taken together with the same one of the study's partner in the
-    batch, often its twin.
+    all: at the same weights and before clipping, the sum over the steps is the same. A patch is taken together with the
+    same one of the study's partner in the batch, often its twin.
     """
+    if not 0 < share <= 1:
+        raise ValueError(f"first_block_share is {share}: above 0, and at most 1")
     grid = encoder.input_shape[1:]
     if share == 1:
         return lambda patches, number: encoder(tf.reshape(patches, (-1, *grid)), training=True)

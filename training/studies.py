@@ -107,6 +107,8 @@ class Sampler:
         labels, grades = studies.study_label, studies.study_grade
         self.classes = [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)]
         self._severe = np.flatnonzero(grades >= 2)
+        placed = np.maximum.reduceat(studies.weight, studies.starts[:-1]) > 0
+        self._unplaced = np.flatnonzero(~placed)
         self._sound = {name: study for study, name in enumerate(studies.name) if labels[study] == 0}
         if not all(map(len, self.classes)):
             found = [len(c) for c in self.classes]
@@ -116,9 +118,13 @@ class Sampler:
         """The next batch.
 
         ``severe_only`` leaves out positive studies without a fracture of grade 2 or 3; ``short`` draws runs of the
-        preset's ``short_lengths``.
+        preset's ``short_lengths``, of studies whose fractures have places: the others are never cut.
         """
         positives = self._severe if severe_only and len(self._severe) else self.classes[1]
+        if short:
+            positives = np.setdiff1d(positives, self._unplaced, assume_unique=True)
+            short = len(positives) > 0
+            positives = positives if short else self.classes[1]
         if self.preset.studies_per_step is not None:
             pairs, length = self.preset.studies_per_step // 2, None
         else:

@@ -7,11 +7,12 @@ value instead. Only the value representations that the readers need are here (DI
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 Element = RawDataElement | DataElement
 """As pydicom reads one, converted or not."""
@@ -22,7 +23,7 @@ class Elements:
 
     __slots__ = ("_found",)
 
-    def __init__(self, found: Mapping[int, Element]) -> None:
+    def __init__(self, found: dict[int, Element]) -> None:
         self._found = found
 
     @classmethod
@@ -97,18 +98,20 @@ class Elements:
     def items(self, tag: int) -> Iterator["Elements"]:
         """The items of a sequence."""
         element = self._found.get(tag)
-        if element is None:
-            return
-        try:
-            if isinstance(element, RawDataElement):
-                element = Dataset({element.tag: element})[element.tag]
-            sequence = list(element.value or ())
-        except Exception:  # whatever pydicom's conversion meets in a damaged sequence
-            return
-        for item in sequence:
-            if isinstance(item, Dataset):
-                yield Elements.of(item)
+        if isinstance(element, RawDataElement):
+            # Kept: the frames of a file ask for the same sequence, each of them several times.
+            element = self._found[tag] = _converted(element)
+        value = None if element is None else element.value
+        for item in value if isinstance(value, Sequence) else ():
+            yield Elements.of(item)
 
     def item(self, tag: int) -> "Elements":
         """The only item of a sequence; empty where there is none."""
         return next(self.items(tag), Elements({}))
+
+
+def _converted(element: RawDataElement) -> DataElement:
+    try:
+        return Dataset({element.tag: element})[element.tag]
+    except Exception:  # whatever pydicom's conversion meets in a damaged sequence
+        return DataElement(element.tag, "SQ", Sequence())

@@ -21,8 +21,8 @@ from clients.dicom.transfer import ALWAYS_LOSSY, is_native
 from vcf.errors import Code
 
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-_COMPRESSED = "1.2.840.10008.1.2.4."
-"""What the transfer syntaxes of JPEG and its relatives begin with; their elements are explicit (PS3.5 section A.4)."""
+_COMPRESSED = re.compile(r"1\.2\.840\.10008\.1\.2\.(4\.(?!95$|205$)\d+|5)")
+"""JPEG and its relatives, and run lengths: their elements are explicit (PS3.5 section A.4). Two are deflated."""
 _TAGS: list[BaseTag | int] = [*SHARED_TAGS, *SLICE_TAGS]
 _LAST_META_TAG = 0x0002FFFF
 _FIRST_PIXEL_TAG = 0x7FE00008  # float pixels; before it lie the group's length and offset tables
@@ -117,7 +117,7 @@ def _parse_usual(head: bytes) -> _Parsed | None:
     at = stream.tell()
     implicit = syntax == _IMPLICIT
     vr = head[at + 4 : at + 6]
-    usual = implicit or syntax == _EXPLICIT or syntax.startswith(_COMPRESSED)
+    usual = implicit or syntax == _EXPLICIT or _COMPRESSED.fullmatch(syntax)
     if not usual or (vr.isalpha() and vr.isupper()) == implicit:
         return None
     watch = _PixelWatch(stream)

@@ -158,7 +158,7 @@ def test_unknown_wire_names_those_there_are() -> None:
 def test_server_without_the_crop_gets_the_volume_in_shared_memory(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)
+    monkeypatch.setattr(Endpoint, "had", only_the_whole_volume)
     assert by(triton_server, "auto", study).wire == "shm"
 
 
@@ -166,7 +166,7 @@ def test_server_that_shares_no_memory_gets_the_volume(
     triton_server: TritonServer, study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As behind a tunnel: the address is this machine's, the memory is not."""
-    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)
+    monkeypatch.setattr(Endpoint, "had", only_the_whole_volume)
     monkeypatch.setattr("clients.region.FOLDER", tmp_path)
     assert by(triton_server, "auto", study).wire == "volume"
     with pytest.raises(ServerUnavailable, match="share no memory"):
@@ -184,8 +184,8 @@ def test_error_on_the_way_leaves_no_region(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(routes, "prepare", fail)
-    for has in (Endpoint.has, only_the_whole_volume):
-        monkeypatch.setattr(Endpoint, "has", has)
+    for had in (Endpoint.had, only_the_whole_volume):
+        monkeypatch.setattr(Endpoint, "had", had)
         with pytest.raises(KeyboardInterrupt):
             by(triton_server, "shm", study)
         assert regions() == [] and registered(triton_server) == 0
@@ -270,7 +270,7 @@ def test_study_whose_time_is_over_runs_no_further_step(
         return prepare(*args, **options | {"budget_s": 1e-6})
 
     monkeypatch.setattr(routes, "prepare", hardly_any_budget)
-    monkeypatch.setattr(Endpoint, "has", only_the_whole_volume)  # the crop's first step is one of those counted
+    monkeypatch.setattr(Endpoint, "had", only_the_whole_volume)  # the crop's first step is one of those counted
     with pytest.raises(DeadlineExceeded, match=r"within 120 s"):
         by(triton_server, wire, study)
     assert {model: runs(triton_server, model) for model in before} == before

@@ -9,8 +9,9 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 
 from training import member, models
+from training.architecture import Architecture
 from training.presets import PRESETS, Augmentation
-from training.studies import Studies
+from training.studies import Batch, Sampler, Studies
 
 QUICK = replace(
     PRESETS["tiny"].member,
@@ -100,6 +101,38 @@ def test_the_first_block_learns_from_a_share_of_couples_of_patches(share: float,
     np.testing.assert_array_equal(reached[::2], reached[1::2])
     assert reached[::2].sum() == np.ceil(share * studies / 2 * length)
     np.testing.assert_allclose(rows, encoder(tf.reshape(patches, (-1, 8, 8, 8, 1))), atol=1e-5)
+
+
+def test_share_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="first_block_share is 0"):
+        member._features(models.patch_encoder((8, 8, 8)), 0.0)
+
+
+def test_training_from_random_weights_begins_with_short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[bool, float]] = []
+    shares: list[float] = []
+    draw, features = Sampler.draw, member._features
+
+    def watched(self: Sampler, **how: bool) -> Batch:
+        told.append((how["severe_only"], how["short"]))
+        return draw(self, **how)
+
+    def shared(encoder: object, share: float) -> object:
+        shares.append(share)
+        return features(encoder, share)
+
+    monkeypatch.setattr(Sampler, "draw", watched)
+    monkeypatch.setattr(member, "_features", shared)
+    data = bright_or_dark(8, 6)
+    preset = replace(QUICK, steps=5, evaluate_every=5, severe_first=0.2, short_first=0.4, first_block_share=0.5)
+    trained = member.train(data, data, preset, member="a", seed=1)
+    assert told[:5] == [(True, True), (False, True), (False, False), (False, False), (False, False)]
+    told.clear()
+    member.train(data, data, preset, member="a", seed=1, start=(trained.encoder, trained.head))
+    assert told[:5] == [(False, False)] * 5
+    shallow = replace(preset, architecture=Architecture(representation="shallow"))
+    member.train(data, data, shallow, member="a", seed=1)
+    assert shares == [0.5, 0.5, 1.0]
 
 
 def test_flipped_probabilities_are_those_of_the_mirrored_patches() -> None:

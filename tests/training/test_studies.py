@@ -112,3 +112,16 @@ def test_short_runs_can_come_first() -> None:
     assert batch.patches.shape[1] == 1
     assert batch.label[:, 0].tolist() == [0, 1] * (len(batch.label) // 2)
     assert len(batch.label) >= preset.patches_per_step - 1
+
+
+def test_short_runs_leave_out_studies_whose_fractures_have_no_place() -> None:
+    """Such a study is taken whole: beside runs of one patch it would be most of a batch."""
+    data = studies((5, 9, 4), {0: [3], 1: [2]})
+    unplaced = np.arange(18)
+    data = replace(data, weight=np.where((unplaced >= 5) & (unplaced < 14), 0, 1).astype(np.uint8))
+    preset = replace(UNCHANGED, short_lengths=(1,))
+    sampler = Sampler(data, preset, np.random.default_rng(7))
+    assert {sampler.draw(short=True).patches.shape[1] for _ in range(30)} == {1}
+    assert {sampler.draw().patches.shape[1] for _ in range(30)} == {3, 9}
+    nowhere = replace(data, weight=np.where(data.label, 0, data.weight).astype(np.uint8) * (unplaced >= 14))
+    assert Sampler(nowhere, preset, np.random.default_rng(8)).draw(short=True).patches.shape[1] in {5, 9}

@@ -83,9 +83,12 @@ def header_bytes(tmp_path: Path, kind: str) -> bytes:
     if kind == "enhanced":
         ds = factory.enhanced(factory.make_series(slices=4))
     path = factory.save(ds, tmp_path / "a.dcm")
+    read = pydicom.dcmread(path)
     if kind == "implicit":
-        read = pydicom.dcmread(path)
         read.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        read.save_as(path, enforce_file_format=True)
+    if kind == "run lengths":
+        read.compress(pydicom.uid.RLELossless)
         read.save_as(path, enforce_file_format=True)
     return path.read_bytes()
 
@@ -100,7 +103,7 @@ def outcome(data: bytes) -> list[Slice] | str:
     return read
 
 
-@pytest.mark.parametrize("kind", ["explicit", "implicit", "enhanced"])
+@pytest.mark.parametrize("kind", ["explicit", "implicit", "enhanced", "run lengths"])
 def test_quick_way_through_a_header_finds_what_pydicom_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -136,7 +139,7 @@ def test_unusual_headers_are_left_to_pydicom(tmp_path: Path, change: str) -> Non
     other = {
         "no preamble": data[132:],
         "big endian": data.replace(explicit_uid, b"1.2.840.10008.1.2.2\0", 1),
-        "deflated": data.replace(explicit_uid, b"1.2.840.10008.1.2.1.99", 1),
+        "deflated": data.replace(b"UI\x14\0" + explicit_uid, b"UI\x16\x001.2.840.10008.1.2.1.99", 1),
         "explicit elements as implicit": data.replace(explicit_uid, b"1.2.840.10008.1.2\0\0\0", 1),
         "no syntax": data.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI", 1),
     }[change]
@@ -192,6 +195,19 @@ def test_millions_of_elements_are_not_parsed() -> None:
     read = HeaderReader().read(Source(data=META + body))
     assert isinstance(read, list) and read[0].damage == Code.TRUNCATED
     assert time.monotonic() - start < 10
+
+
+def test_frames_do_not_parse_the_shared_groups_again() -> None:
+    """Each of 20,000 frames asks seven times for what they share, here a sequence of 20,000 items."""
+    item = b"\xfe\xff\x00\xe0\0\0\0\0"
+    shared = explicit(0x0028, 0x9110, b"SQ", item * 20_000)
+    shared = b"\xfe\xff\x00\xe0" + struct.pack("<L", len(shared)) + shared
+    body = explicit(0x0008, 0x0060, b"CS", b"CT") + explicit(0x0028, 0x0008, b"IS", b"20000 ")
+    body += explicit(0x5200, 0x9229, b"SQ", shared) + explicit(0x5200, 0x9230, b"SQ", item * 20_000)
+    start = time.monotonic()
+    read = HeaderReader().read(Source(data=META + body))
+    assert isinstance(read, list) and len(read) == 20_000
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(
