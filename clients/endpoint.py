@@ -20,7 +20,7 @@ _IN_PASSING_S, _GOODBYE_S = 0.0, 3.0
 """How long to wait for the server to forget a region: after a study, whose findings are not to wait for it, and in the
 end."""
 _FRESH_S = 1.0
-"""So long a server is taken at its word that it has a model or a region: asking takes a hundredth of a study, and starting
+"""So long a server is taken at its word that it has a model or a region: asking takes a hundredth of a study, starting
 takes longer. One that is told to drop them fails a study of that second."""
 _REGION_GRAIN = 4 << 20
 """Regions are multiples of it, so that studies of about the same size share them."""
