@@ -67,7 +67,7 @@ class MemberPreset:
     lengths: tuple[int, ...] = (3, 4, 5, 10)
     short_first: float = 0.3
     """Share of the steps, at the start of a training from random weights, whose runs have ``short_lengths`` in place of
-    ``lengths``: half of their patches are fractured, most beside their sound twin, and what a fracture looks like is
+    ``lengths``: more of their patches are fractured, often beside their sound twin, and what a fracture looks like is
     learnt sooner."""
     short_lengths: tuple[int, ...] = (1, 2)
     first_block_share: float = 0.2
