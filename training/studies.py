@@ -107,8 +107,7 @@ class Sampler:
         labels, grades = studies.study_label, studies.study_grade
         self.classes = [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)]
         self._severe = np.flatnonzero(grades >= 2)
-        placed = np.maximum.reduceat(studies.weight, studies.starts[:-1]) > 0
-        self._unplaced = np.flatnonzero(~placed)
+        self._placed = np.maximum.reduceat(studies.weight, studies.starts[:-1]) > 0
         self._sound = {name: study for study, name in enumerate(studies.name) if labels[study] == 0}
         if not all(map(len, self.classes)):
             found = [len(c) for c in self.classes]
@@ -122,9 +121,9 @@ class Sampler:
         """
         positives = self._severe if severe_only and len(self._severe) else self.classes[1]
         if short:
-            positives = np.setdiff1d(positives, self._unplaced, assume_unique=True)
-            short = len(positives) > 0
-            positives = positives if short else self.classes[1]
+            placed = positives[self._placed[positives]]
+            short = len(placed) > 0
+            positives = placed if short else self.classes[1]
         if self.preset.studies_per_step is not None:
             pairs, length = self.preset.studies_per_step // 2, None
         else:

@@ -7,7 +7,7 @@ value instead. Only the value representations that the readers need are here (DI
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -27,9 +27,9 @@ class Elements:
         self._found = found
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Elements":
-        """Of pydicom's form, whose look-up by tag is slower than all that is done here."""
-        return cls({int(tag): element for tag, element in dataset.items()})
+    def of(cls, elements: Iterable[Element]) -> "Elements":
+        """By plain numbers: look-up by pydicom's tags is slower than all that is done here."""
+        return cls({int(element.tag): element for element in elements})
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._found
@@ -103,7 +103,7 @@ class Elements:
             element = self._found[tag] = _converted(element)
         value = None if element is None else element.value
         for item in value if isinstance(value, Sequence) else ():
-            yield Elements.of(item)
+            yield Elements.of(item.values())
 
     def item(self, tag: int) -> "Elements":
         """The only item of a sequence; empty where there is none."""

@@ -113,7 +113,7 @@ def _parse_usual(head: bytes) -> _Parsed | None:
     stream = io.BytesIO(head)
     stream.seek(132)
     meta = data_element_generator(stream, False, True, _after_meta, specific_tags=[Tag.TRANSFER_SYNTAX])
-    syntax = Elements({int(element.tag): element for element in meta}).text(Tag.TRANSFER_SYNTAX)
+    syntax = Elements.of(meta).text(Tag.TRANSFER_SYNTAX)
     at = stream.tell()
     implicit = syntax == _IMPLICIT
     vr = head[at + 4 : at + 6]
@@ -122,7 +122,7 @@ def _parse_usual(head: bytes) -> _Parsed | None:
         return None
     watch = _PixelWatch(stream)
     found = data_element_generator(stream, implicit, True, watch, specific_tags=_TAGS)
-    elements = Elements({int(element.tag): element for element in found})
+    elements = Elements.of(found)
     return (elements, syntax, watch.pixels) if watch.pixels else None
 
 
@@ -136,7 +136,7 @@ def _parse(file: BinaryIO) -> _Parsed:
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if not syntax:
         syntax = _IMPLICIT if dataset.original_encoding[0] else _EXPLICIT
-    return Elements.of(dataset), syntax, watch.pixels
+    return Elements.of(dataset.values()), syntax, watch.pixels
 
 
 class _PixelWatch:

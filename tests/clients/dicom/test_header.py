@@ -236,7 +236,7 @@ def test_facts_are_shared(tmp_path: Path) -> None:
 def test_elements_of_a_made_up_data_set() -> None:
     """Values that were set in Python, not read from bytes."""
     (ds,) = factory.make_series(slices=1)
-    elements = Elements.of(ds)
+    elements = Elements.of(ds.values())
     assert elements.numbers(Tag.ORIENTATION) == (1, 0, 0, 0, 1, 0)
     assert elements.texts(Tag.IMAGE_TYPE) == ("ORIGINAL", "PRIMARY", "AXIAL")
     assert elements.unsigned(Tag.ROWS) == 60
