@@ -50,14 +50,15 @@ def answer(model: onnx.ModelProto, patches: np.ndarray) -> np.ndarray:
 def test_fp16_and_int8_keep_names_types_and_nearly_the_values(repository: Path, patches: np.ndarray) -> None:
     plain = onnx.load(repository / ENCODERS[0].name / "1" / "model.onnx")
     expected = answer(plain, patches)
-    # A wrong scale, sign or axis gives about 1; how good it is on CTs, the parity ladder says.
-    for reduced, share in ((to_fp16(plain), 0.005), (to_int8(plain, patches), 0.25)):
+    scale = float(np.abs(expected).max())
+    # int8 was within 0.1 with the weights before: no rung of the ladder without a GPU judges this graph on CTs.
+    for reduced, share in ((to_fp16(plain), 0.005), (to_int8(plain, patches), 0.15)):
         for ours, theirs in ((reduced.graph.input, plain.graph.input), (reduced.graph.output, plain.graph.output)):
             assert [(t.name, t.type.tensor_type.elem_type) for t in ours] == [
                 (t.name, t.type.tensor_type.elem_type) for t in theirs
             ]
-        difference = np.linalg.norm(answer(reduced, patches) - expected) / np.linalg.norm(expected)
-        assert 0 < difference < share
+        difference = np.abs(answer(reduced, patches) - expected).max()
+        assert 0 < difference < share * scale
 
 
 def test_fp16_weights_are_halves_and_int8_weights_are_bytes(repository: Path, patches: np.ndarray) -> None:
