@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> "Result":
 
     from benchmarks.latency_measure import Plan, measure
     from benchmarks.latency_page import fill
+    from benchmarks.open_loop import may_go_first
     from benchmarks.reference import library
     from benchmarks.result import Result
     from vcf.errors import SetupError
@@ -54,4 +55,5 @@ def run(args: argparse.Namespace) -> "Result":
         right = served.right_answers(server.address, args.wire, studies)
         measured = asyncio.run(measure(server, args.wire, studies, right, plan, args.rates or None, SHARES))
     fill(result, measured, plan)
+    result.figures["generator_goes_first"] = may_go_first()
     return result

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.open_loop import may_go_first
 from benchmarks.page import Section, write_page
 from benchmarks.validity import unstable
 from benchmarks.windows import COUNTED
@@ -145,7 +144,6 @@ def machine() -> dict[str, Any]:
         "processor": fields.get("model name", platform.machine()),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
-        "generator_goes_first": may_go_first(),
     }
 
 

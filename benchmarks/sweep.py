@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> "Result":
     """Search, confirm, choose, write, draw."""
     import os
 
+    from benchmarks.open_loop import may_go_first
     from benchmarks.reference import library
     from benchmarks.result import Result
     from benchmarks.sweep_choice import accuracy, choose, rungs
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace) -> "Result":
         tuning.write(repository, args.name, choice.chosen.tuning)
         _say(f"wrote {choice.chosen.tuning}; serve it with `vcf serve --config {args.name}`")
     fill(result, points, choice, verdicts, args.name)
+    result.figures["generator_goes_first"] = may_go_first()
     return result
 
 

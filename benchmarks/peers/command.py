@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> "Result":
     import signal
     import sys
 
+    from benchmarks.open_loop import may_go_first
     from benchmarks.peers.measure import Plan, measure
     from benchmarks.peers.page import fill
     from benchmarks.peers.systems import reference, systems
@@ -75,4 +76,5 @@ def run(args: argparse.Namespace) -> "Result":
     here = [system for system in everyone if system.missing is None]
     lines = asyncio.run(measure(here, studies, reference(studies), plan))
     fill(result, lines, skipped, plan)
+    result.figures["generator_goes_first"] = may_go_first()
     return result
