@@ -161,12 +161,12 @@ def test_threads_change_no_bit(spacing, threads):
     np.testing.assert_array_equal(many.patches, one.patches)
 
 
-@pytest.mark.parametrize("columns", [0, 1, 2, 31, 32, 64, 65, 108, 400])
-def test_parts_hold_every_column_once_and_few_at_a_time(columns):
-    parts = patches._parts(columns)
-    assert [c for part in parts for c in range(part.start, part.stop)] == list(range(columns))
-    assert all(part.stop - part.start <= patches._COLUMNS for part in parts)
-    assert len(parts) % 2 == 0 or columns < 2
+@pytest.mark.parametrize("rows", [0, 1, 2, 39, 40, 80, 81, 152, 400])
+def test_parts_hold_every_row_once_and_few_at_a_time(rows):
+    parts = patches._parts(rows)
+    assert [row for part in parts for row in range(part.start, part.stop)] == list(range(rows))
+    assert all(part.stop - part.start <= patches._ROWS for part in parts)
+    assert len(parts) % 2 == 0 or rows < 2
 
 
 def test_a_spine_that_leaves_the_volume_is_air_where_it_is_outside():
