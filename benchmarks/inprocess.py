@@ -9,7 +9,6 @@ each on a study of its own.
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +20,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from export.config import CPU, ONNX_RUNTIME_TINY, network_runtime
-from preprocess import admission, patches, sagittal, slices, spine
+from preprocess import admission, slices, spine
 from preprocess.aggregate import study_scores
-from preprocess.centre_line import CentreLine
 from vcf.contract import (
     ENCODERS,
     FEATURE_ROWS,
@@ -72,7 +70,6 @@ class Pipeline:
         self._detector = _OpenVino(repository, SPINAL_CORD_DETECTOR, streams)
         self._encoders = [_OpenVino(repository, encoder, streams) for encoder in ENCODERS]
         self._heads = [_head(repository, head) for head in HEADS]
-        self._beside = ThreadPoolExecutor(1)
         self._threads = max(1, cores // studies_at_once)
         # The preparation divides its work itself, which wastes less than threads of single small products do.
         self._blas = ThreadpoolController().limit(limits=1, user_api="blas")
@@ -87,7 +84,6 @@ class Pipeline:
 
     def close(self) -> None:
         """Give NumPy back the threads that it had."""
-        self._beside.shutdown()
         self._blas.restore_original_limits()
 
     def analyze(self, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float]) -> Scores:
@@ -102,28 +98,10 @@ class Pipeline:
         indices = slices.pick(len(hu), spacing[0])
         images = slices.detector_images(hu, spacing, indices, threads=self._threads)
         canal_grid = self.canal_grid(images)
-        found = self._reconstruct(hu, spacing, spine.locate(hu.shape, spacing, indices, canal_grid))
+        line = spine.locate(hu.shape, spacing, indices, canal_grid)
+        found = spine.reconstruct(hu, spacing, line, threads=self._threads)
         score, patch_scores, _ = study_scores(self.probabilities(found.patches, found.location))
         return Scores(score, patch_scores, found)
-
-    def _reconstruct(
-        self, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float], line: CentreLine
-    ) -> spine.Spine:
-        """`spine.reconstruct`, with the picture made beside the patches where one study has all cores."""
-        if self.studies_at_once > 1:
-            return spine.reconstruct(hu, spacing_mm, line)
-        picture = self._beside.submit(sagittal.midsagittal, hu, spacing_mm, line)
-        tiles = patches.extract(hu, spacing_mm, line, threads=self._threads)
-        view = picture.result()
-        return spine.Spine(
-            spine.with_flips(tiles.patches),
-            tiles.location,
-            tiles.boxes_mm,
-            line.points_mm.astype(np.float32),
-            view.hu,
-            view.place_mm,
-            line.flags,
-        )
 
     def canal_grid(self, images: Floats) -> Floats:
         """The detector alone: slice images (n, 256, 256, 1) to its raw answer."""

@@ -33,6 +33,7 @@ from preprocess import admission, centre_line, crop, sagittal, slices, spine
 from preprocess.geometry import Volume
 from vcf import contract
 from vcf.contract import VCF, VCF_CROP, VCF_DICOM, VCF_SCOUT, Ensemble, Tensor
+from vcf.cores import STUDY_THREADS
 from vcf.errors import DeadlineExceeded
 
 T = TypeVar("T")
@@ -183,7 +184,7 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
     spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
     indices = slices.pick(shape[0], spacing[0])
     about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), _spacing(volume)]
-    images = await route.calls.work(slices.detector_images, volume.hu, spacing, indices)
+    images = await route.calls.work(slices.detector_images, volume.hu, spacing, indices, threads=STUDY_THREADS)
     scouted = await route.ask(
         VCF_SCOUT, [(contract.SLICE_IMAGES, images), (contract.SLICE_INDICES, indices), *about], timing="scout"
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All of paper §2.2 in one call: a volume and the detector's answer in, the networks' input and the picture out."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,15 +84,21 @@ def reconstruct(
     threads: int = 1,
 ) -> Spine:
     """Patches and picture along a centre line of a canonical volume (z, y, x), or of a crop that holds its `window`;
-    ``threads`` as in `patches.extract`.
+    ``threads`` as in `patches.extract`, and one more beside them for the picture if there are several.
 
     Raises
     ------
     StudyRefused
         ``TOO_LONG``; ``BAD_INPUT`` if a crop lacks voxels.
     """
-    tiles = patches.extract(hu, spacing_mm, line, threads=threads)
-    view = sagittal.midsagittal(hu, spacing_mm, line)
+    if threads < 2:
+        tiles = patches.extract(hu, spacing_mm, line)
+        view = sagittal.midsagittal(hu, spacing_mm, line)
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            picture = beside.submit(sagittal.midsagittal, hu, spacing_mm, line)
+            tiles = patches.extract(hu, spacing_mm, line, threads=threads)
+            view = picture.result()
     return Spine(
         with_flips(tiles.patches),
         tiles.location,

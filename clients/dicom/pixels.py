@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pixels of all slices decoded in threads, straight into the volume."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from clients.dicom.codestream import declared_size, fragments_end, has_end
 from clients.dicom.rescale import sample_of, significant_bits, to_hu
 from clients.dicom.slices import Slice
 from clients.dicom.transfer import RETIRED_JPEG, byte_order, is_native
+from vcf.cores import cores
 from vcf.errors import Code
 
 Progress = Callable[[int, int], None]
@@ -67,7 +67,7 @@ def decode(slices: Sequence[Slice | None], progress: Progress | None = None, wor
         assert s is not None
         return decode_slice(s, hu[place], frames, place in sampled)
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         jobs: dict[Future[NDArray[np.float32] | None], int] = {pool.submit(one, place): place for place in places}
         try:
             for done, job in enumerate(as_completed(jobs), 1):

@@ -5,7 +5,6 @@ Runs inside Triton's Python stub, which provides ``triton_python_backend_utils``
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,8 +26,6 @@ NUMPY: Mapping[str, DTypeLike] = {
     "BYTES": np.object_,
 }
 Work = Callable[..., Mapping[str, ArrayLike]]
-THREADS = min(4, len(os.sched_getaffinity(0)))
-"""On one study. Preparation has about four parts that can go side by side; waiting costs a busy machine nothing."""
 
 
 def answer(model: Model, requests: Sequence[Any], work: Work, *, with_parameters: bool = False) -> list[Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from preprocess import admission, slices
 from vcf.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE
-from vcf.serve.step import THREADS, answer
+from vcf.cores import STUDY_THREADS
+from vcf.serve.step import answer
 
 
 def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
     started_ns = time.monotonic_ns()
     spacing = admission.check(volume, spacing_mm)
     indices = slices.pick(len(volume), spacing[0])
-    images = slices.detector_images(volume, spacing, indices, threads=THREADS)
+    images = slices.detector_images(volume, spacing, indices, threads=STUDY_THREADS)
     return {
         SLICE_IMAGES.name: images,
         SLICE_INDICES.name: indices,

@@ -26,8 +26,9 @@ from vcf.contract import (
     VOLUME,
     VOLUME_SHAPE,
 )
+from vcf.cores import STUDY_THREADS
 from vcf.errors import Code, ServerUnavailable, StudyRefused
-from vcf.serve.step import THREADS, answer
+from vcf.serve.step import answer
 
 MISSING: str | None = None
 try:
@@ -61,7 +62,7 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
         SERIES_UID.name: [series_uid.encode()],
         STUDY_FLAGS.name: [flag.encode() for flag in study.flags],
         SELECTION.name: [sentence.encode() for sentence in study.selection],
-        SLICE_IMAGES.name: slices.detector_images(volume.hu, volume.spacing_mm, indices, threads=THREADS),
+        SLICE_IMAGES.name: slices.detector_images(volume.hu, volume.spacing_mm, indices, threads=STUDY_THREADS),
         SLICE_INDICES.name: indices,
         CLOCK_SLICES.name: (started_ns, read_ns, time.monotonic_ns()),
     }

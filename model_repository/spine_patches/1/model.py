@@ -15,7 +15,8 @@ from vcf.contract import (
     PATCHES,
     SPINE_PATCHES,
 )
-from vcf.serve.step import THREADS, answer
+from vcf.cores import STUDY_THREADS
+from vcf.serve.step import answer
 
 
 def work(
@@ -27,7 +28,7 @@ def work(
     spacing = admission.check_shape(shape, spacing_mm)
     row, column = (0, 0) if crop_origin is None else (int(start) for start in crop_origin)
     line = centre_line.received(centre_line_mm, shape, spacing)
-    found = spine.reconstruct(Crop(crop, (row, column), shape), spacing, line, threads=THREADS)
+    found = spine.reconstruct(Crop(crop, (row, column), shape), spacing, line, threads=STUDY_THREADS)
     # Behind another step this one's time begins where that one ended: getting the voxels here is a part of it.
     before = (started_ns,) if clock_ns is None else clock_ns
     return {
