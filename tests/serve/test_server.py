@@ -41,6 +41,8 @@ from vcf.contract import (  # noqa: E402
     VOLUME,
 )
 from vcf.errors import Code, SetupError, StudyRefused  # noqa: E402
+from vcf.serve import server  # noqa: E402
+from vcf.serve.backend_directory import PACKAGES  # noqa: E402
 from vcf.serve.server import TritonServer  # noqa: E402
 
 pytestmark = pytest.mark.server
@@ -330,6 +332,17 @@ def test_not_ready_in_time(one_model, already_there):
     with pytest.raises(SetupError, match=r"not ready within 0\.01 s; still loading: sequence_head_a"):
         TritonServer(one_model, ready_timeout_s=0.01).start()
     assert set(left_over(one_model)) <= set(already_there)
+
+
+def test_a_checkout_is_served_as_it_is_whatever_is_installed(one_model, tmp_path, monkeypatch):
+    """Of two checkouts and one virtual environment, the stubs run the code of the one that started the server."""
+    for package in PACKAGES:
+        shutil.copytree(server.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("node"))
+    step = tmp_path / "vcf" / "serve" / "runtime_model.py"
+    step.write_text(step.read_text() + "\nraise ImportError('of the other checkout')\n")
+    monkeypatch.setattr(server, "ROOT", tmp_path)
+    with pytest.raises(SetupError, match="'sequence_head_a' cannot be loaded: ImportError: of the other checkout"):
+        TritonServer(one_model).start()
 
 
 def test_server_that_dies_is_noticed(one_model, already_there):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assemble the folder of backends that the wheel's server is started with."""
+"""What the wheel's server is started with: the folder of backends, and the packages that its stubs import."""
 
 import shutil
 from pathlib import Path
 
 from vcf.errors import SetupError
 from vcf.serve.wheel import Wheel
+
+PACKAGES = ("clients", "preprocess", "vcf")
+"""What models and backends import of this project."""
 
 
 def assemble(wheel: Wheel, python_based: Path, target: Path) -> Path:
@@ -30,3 +33,13 @@ def assemble(wheel: Wheel, python_based: Path, target: Path) -> Path:
         folder.mkdir()
         shutil.copy2(model, folder)
     return target
+
+
+def link_packages(root: Path, working_directory: Path) -> None:
+    """Let the stubs of a server in this working directory import the packages of ``root``.
+
+    Their Python is isolated and ignores PYTHONPATH, but looks in the working directory first. So a checkout is served
+    as it is, whether it is installed or not, or another one is.
+    """
+    for package in PACKAGES:
+        (working_directory / package).symlink_to(root / package, target_is_directory=True)

@@ -4,7 +4,6 @@
 import http.client
 import os
 import secrets
-import site
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from types import TracebackType
 from vcf import memory
 from vcf.errors import SetupError
 from vcf.serve import deadline, guard, passport, repository, wheel
-from vcf.serve.backend_directory import assemble
+from vcf.serve.backend_directory import assemble, link_packages
 from vcf.serve.log import ServerLog
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +119,7 @@ class TritonServer:
         with ExitStack() as undo:
             undo.callback(guard.clean, shm_prefix, folder)
             assemble(found, self.backends, folder / "backends")
+            link_packages(ROOT, folder)
             log_file = self.log_file or folder / "server.log"
             self._log = self._open_log(log_file)
             self._take_ports()
@@ -130,7 +130,7 @@ class TritonServer:
                     stdout=log,
                     stderr=log,
                     env=self._environment(found, shm_prefix),
-                    cwd=folder,  # the stubs put the current folder on Python's path
+                    cwd=folder,  # where the stubs look for packages first
                     start_new_session=True,  # Ctrl-C in a terminal is for the owner, which stops the server in order
                 )
             undo.pop_all()  # from here on the guard cleans up
@@ -211,7 +211,7 @@ class TritonServer:
         return [*interpreter, str(EXIT_TIMEOUT_S + 5), shm_prefix, str(folder), *triton, *self.extra_args]
 
     def _environment(self, found: wheel.Wheel, shm_prefix: str) -> dict[str, str]:
-        environment = {
+        return {
             # Python models run side by side and divide their work themselves: one thread for each of NumPy's products.
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
@@ -221,9 +221,6 @@ class TritonServer:
             # Where its other shared memory is, so that it goes with it.
             deadline.TABLE_VARIABLE: str(guard.SHARED_MEMORY / f"{shm_prefix}deadlines"),
         }
-        if str(ROOT) not in site.getsitepackages():  # a checkout, installed or not
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        return environment
 
     def _open_log(self, path: Path) -> ServerLog:
         try:
