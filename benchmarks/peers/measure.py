@@ -4,6 +4,7 @@
 import os
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from benchmarks.distribution import Percentile, percentile
 from benchmarks.open_loop import WRONG, Ask, Call, closed_loop, open_loop
 from benchmarks.peers.server import PEERS
 from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
+from benchmarks.processes import cpu_s
 from clients.study import Study
 from vcf.errors import SetupError
 
@@ -51,7 +53,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one system did in one round; ``calls`` are those at its share of load, none for the loop in process."""
+    """What one system did in one round.
+
+    calls
+        Those at its share of load, none for the loop in process.
+    client_core_ms, server_core_ms
+        Processor time of a study at saturation. In process all of it is the client's.
+    """
 
     startup_s: float
     saturated: Loop
@@ -59,6 +67,8 @@ class Turn:
     failures: tuple[str, ...]
     answers: int
     watch: validity.Watch
+    client_core_ms: float = 0.0
+    server_core_ms: float = 0.0
 
     @property
     def latencies_ms(self) -> list[float]:
@@ -193,7 +203,10 @@ async def _turn(system: System, studies: Sequence[Study], right: Sequence[Answer
         ask = _asking(up, studies, right, order)
         await closed_loop(ask, plan.callers, plan.warm_up_s)
         with validity.watched(os.getpid()) as watch:
+            before_s = time.process_time(), cpu_s(os.getpid())
             run = await closed_loop(ask, plan.callers, plan.seconds)
+            used_s = time.process_time() - before_s[0], cpu_s(os.getpid()) - before_s[1]
+            client_ms, server_ms = (1e3 * seconds / len(run.calls) for seconds in used_s)
             saturated = _loop(run.calls, plan)
             calls: tuple[Call, ...] = ()
             if system.name != IN_PROCESS:
@@ -202,7 +215,7 @@ async def _turn(system: System, studies: Sequence[Study], right: Sequence[Answer
                 calls = (await open_loop(arrivals.tolist(), ask, MOST_IN_FLIGHT)).calls
     made = [*run.calls, *calls]
     failures = tuple(call.failure for call in made if call.failure)
-    return Turn(up.startup_s, saturated, calls, failures, len(made), watch)
+    return Turn(up.startup_s, saturated, calls, failures, len(made), watch, client_ms, server_ms)
 
 
 def _asking(up: Up, studies: Sequence[Study], right: Sequence[Answer], order: Any) -> Ask:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison as figures, targets and pictures."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,6 +128,8 @@ def _entry(line: Line) -> dict[str, Any]:
         "request": line.system.takes,
         "highest_per_s": [round(rate, 4) for rate in line.rates_per_s],
         "startup_s": [round(turn.startup_s, 2) for turn in line.turns],
+        "client_core_ms": [round(turn.client_core_ms, 1) for turn in line.turns],
+        "server_core_ms": [round(turn.server_core_ms, 1) for turn in line.turns],
         "percentiles": [found.entry() for found in quantiles if found],
         "p99_ms": [round(ms, 2) for ms in line.p99s_ms],
         "answers": sum(turn.answers for turn in line.turns),
@@ -159,17 +162,26 @@ def _rates(lines: Mapping[str, Line], plan: Plan) -> Section:
             line.system.takes,
             sorted(line.rates_per_s)[len(line.turns) // 2],
             ", ".join(f"{rate:.3g}" for rate in line.rates_per_s),
+            *_core_ms(line),
             ", ".join(f"{turn.startup_s:.1f}" for turn in line.turns) if line.system.name != IN_PROCESS else None,
         ]
         for line in lines.values()
     ]
     return Section(
         "Throughput at saturation",
-        f"Closed loop of {plan.callers} callers, {plan.seconds:g} s a round. Ready: seconds from start to readiness.",
+        f"Closed loop of {plan.callers} callers, {plan.seconds:g} s a round. Client and server: processor time of a "
+        "study, ms, median of the rounds. Ready: seconds from start to readiness.",
         svg(figure),
-        ("system", "networks on", "request", "studies/s", "rounds", "ready, s"),
+        ("system", "networks on", "request", "studies/s", "rounds", "client", "server", "ready, s"),
         rows,
     )
+
+
+def _core_ms(line: Line) -> list[Cell]:
+    client_ms = statistics.median(turn.client_core_ms for turn in line.turns)
+    if line.system.name == IN_PROCESS:
+        return [f"{client_ms:.0f}, all of it", None]
+    return [f"{client_ms:.0f}", f"{statistics.median(turn.server_core_ms for turn in line.turns):.0f}"]
 
 
 def _latencies(lines: Mapping[str, Line], plan: Plan) -> Section:

@@ -2,6 +2,9 @@
 """Ratios, and turns of systems that are not there: what is measured of them is known beforehand."""
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -109,6 +112,33 @@ def test_turns_alternate_and_wrong_answers_are_counted() -> None:
     assert triton.turns[0].saturated.per_s > fastapi.turns[0].saturated.per_s
 
 
+def test_processor_time_is_told_by_side() -> None:
+    """A client that computes 20 ms for each study, a server that computes all the time."""
+
+    @asynccontextmanager
+    async def up(at_once: int) -> AsyncIterator[Up]:
+        async def analyze(study: int) -> Answer:
+            until_s = time.process_time() + 0.02
+            while time.process_time() < until_s:
+                pass
+            await asyncio.sleep(0.05)
+            return Answer(0.5, [0.5])
+
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as server:
+            try:
+                yield Up(0.1, analyze)
+            finally:
+                server.kill()
+
+    plan = Plan(rounds=1, seconds=1.0, warm_up_s=0.1, callers=1, load=0.8, arrivals=2, seed=3)
+    systems = [System(TRITON, TRITON, "", "", up)]
+    (turn,) = asyncio.run(measure(systems, [0], [Answer(0.5, [0.5])], plan))[TRITON].turns  # type: ignore[list-item]
+    studies = len(turn.saturated.ended_s)
+    assert 20 <= turn.client_core_ms < 35
+    # All of a core, or what the machine leaves of it.
+    assert 0.2e3 < turn.server_core_ms * studies < 1.5e3
+
+
 def test_a_peer_that_does_not_come_up_is_left_out_and_breaks_the_run() -> None:
     @asynccontextmanager
     async def up(at_once: int) -> AsyncIterator[Up]:
@@ -129,6 +159,7 @@ def test_a_peer_that_does_not_come_up_is_left_out_and_breaks_the_run() -> None:
     lines = asyncio.run(measure(systems, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[arg-type, list-item]
     result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
     fill(result, lines, {"litserve": "not installed"}, plan)
+    assert len(result.figures["systems"][TRITON]["client_core_ms"]) == 2
     assert result.figures["skipped"] == {"litserve": "not installed", "fastapi": "FastAPI did not come up: no port"}
     assert "FastAPI did not come up: no port" in result.broken
     assert [target.name for target in result.targets] == ["throughput at saturation over in-process loop"]
