@@ -49,7 +49,8 @@ class OwnData:
         found = [study for path in paths for study in studies(path, options)]
         if not found:
             raise DataError(DataCode.NO_STUDIES, "the data holds no study that can be used")
-        return cls(tuple(found), split_of(found, options, done=done))
+        split, found = split_of(found, options, done=done)
+        return cls(tuple(found), split)
 
     @property
     def synthetic(self) -> bool:

@@ -93,6 +93,31 @@ def test_broken_studies_are_listed_or_left_out(cohort: Path, tmp_path: Path, cap
     assert caplog.text.count("left out") == 2 and "name-" not in caplog.text
 
 
+def test_what_reading_a_study_shows_is_listed_or_left_out_too(
+    cohort: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mask that lies elsewhere, and an image that is there twice."""
+    for path in cohort.glob("*.nii*"):
+        (tmp_path / path.name).symlink_to(path)
+    mask = nibabel.load(cohort / "labels.nii.gz")
+    moved = mask.affine.copy()
+    moved[:3, 3] += 30.0
+    nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj), moved), tmp_path / "moved.nii.gz")
+    (tmp_path / "4.nii").unlink()
+    (tmp_path / "4.nii").symlink_to(cohort / "5.nii")
+    lines = (cohort / "studies.csv").read_text().splitlines()
+    lines = [x.replace("labels.nii.gz", "moved.nii.gz") if x.startswith("2.nii") else x for x in lines]
+    (tmp_path / "studies.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="2 errors") as caught:
+        OwnData.open([tmp_path])
+    assert "GRID_MISMATCH" in str(caught.value) and "DUPLICATE_IMAGE" in str(caught.value)
+    assert "name-" not in str(caught.value)
+    with caplog.at_level(logging.WARNING):
+        own = OwnData.open([tmp_path], Options(leave_out_broken=True))
+    assert len(own.studies) == PATIENTS - 2
+    assert caplog.text.count("left out") == 2 and "name-" not in caplog.text
+
+
 def test_data_of_no_known_format(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(DataError) as caught:

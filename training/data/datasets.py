@@ -111,21 +111,24 @@ def _settle(problems: list[DataError], leave_out: bool, any_left: bool) -> None:
 
 def split_of(
     found: list[AnnotatedStudy], options: Options = DEFAULT, *, check: bool = True, done: Done = lambda *_: None
-) -> Split:
-    """The split of these studies, from its file as far as there is one; checked for leaks and kept in the file.
+) -> tuple[Split, list[AnnotatedStudy]]:
+    """The split of these studies, from its file as far as there is one; checked for leaks and kept in the file. And
+    the studies that were right, all of them unless broken ones may be left out.
 
     Raises
     ------
     DataError
-        A leak, or a file that is no split of these studies.
+        A leak, a study that does not fit together, or a file that is no split of these studies.
     """
     known = Split.load(options.split) if options.split and options.split.is_file() else None
     split = splits.draw(found, options.seed, known)
     if check:
-        split = splits.checked(split, found, done)
+        problems = list[DataError]()
+        split, found = splits.checked(split, found, done, problems.append)
+        _settle(problems, options.leave_out_broken, bool(found))
     if options.split:
         split.save(options.split)
-    return split
+    return split, found
 
 
 def iterate(
@@ -142,4 +145,5 @@ def iterate(
     if is_recipe(path):
         yield from found
     else:
-        yield from split_of(found, options, done=done).chosen(found, part)
+        split, found = split_of(found, options, done=done)
+        yield from split.chosen(found, part)

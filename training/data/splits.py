@@ -19,6 +19,7 @@ from vcf.errors import StudyRefused
 Part = Literal["train", "tune", "test"]
 PARTS: tuple[Part, ...] = ("train", "tune", "test")
 TUNE_SHARE = TEST_SHARE = 0.1
+Report = Callable[[DataError], None]
 _FEWEST_TO_DIVIDE = 3
 """Patients with the same outcome of which one goes to each part."""
 
@@ -146,43 +147,61 @@ def _order(seed: int, patient: str) -> bytes:
     return hashlib.sha256(f"{seed}:{patient}".encode()).digest()
 
 
+def _stop(error: DataError) -> None:
+    raise error
+
+
 def checked(
     split: Split,
     studies: Sequence[AnnotatedStudy],
     done: Callable[[int, int], None] = lambda *_: None,
-) -> Split:
-    """The split with the content of all studies in it, after a look for leaks. Reads every volume not yet known.
+    report: Report = _stop,
+) -> tuple[Split, list[AnnotatedStudy]]:
+    """The split with the content of all studies in it, after a look for leaks, and the studies that nothing is wrong
+    with. Reads every volume not yet known, with its annotation.
+
+    Parameters
+    ----------
+    report
+        Gets what is wrong with a study, which is then left out; by default the first error is raised.
 
     Raises
     ------
     DataError
-        ``DUPLICATE_STUDY``: two studies have one id. ``DUPLICATE_IMAGE``: the same voxels come under two ids, whether
-        of one patient or of two. ``SPLIT_MISMATCH``: a patient is in no part.
+        ``SPLIT_MISMATCH``: a patient is in no part. To ``report``: ``DUPLICATE_STUDY``: two studies have one id;
+        ``DUPLICATE_IMAGE``: the same voxels come under two ids, whether of one patient or of two; and what reading a
+        study raises.
     """
     content = dict(split.content)
     seen: dict[str, int] = {}
     ids: dict[str, int] = {}
+    kept: list[AnnotatedStudy] = []
     for number, study in enumerate(studies, start=1):
         part = split.part(study)
-        if study.key in ids:
-            raise DataError(
-                DataCode.DUPLICATE_STUDY, f"studies {ids[study.key]} and {number} have the same id; ids must be unique"
-            )
-        ids[study.key] = number
-        if study.key not in content:
-            content[study.key] = _digest(study)
-        digest = content[study.key]
-        if digest and digest in seen:
-            other = studies[seen[digest] - 1]
-            whose = "one patient" if other.patient == study.patient else "two patients"
-            raise DataError(
-                DataCode.DUPLICATE_IMAGE,
-                f"studies {seen[digest]} ({split.part(other)}) and {number} ({part}) of {whose} are the same image "
-                "under two ids: remove one of them",
-            )
-        seen[digest] = number
+        try:
+            if study.key in ids:
+                raise DataError(
+                    DataCode.DUPLICATE_STUDY,
+                    f"studies {ids[study.key]} and {number} have the same id; ids must be unique",
+                )
+            ids[study.key] = number
+            digest = content[study.key] if study.key in content else _digest(study)
+            if digest and digest in seen:
+                other = studies[seen[digest] - 1]
+                whose = "one patient" if other.patient == study.patient else "two patients"
+                raise DataError(
+                    DataCode.DUPLICATE_IMAGE,
+                    f"studies {seen[digest]} ({split.part(other)}) and {number} ({part}) of {whose} are the same image "
+                    "under two ids: remove one of them",
+                )
+        except DataError as error:
+            report(error)
+        else:
+            content[study.key] = digest
+            seen[digest] = number
+            kept.append(study)
         done(number, len(studies))
-    return Split(split.seed, split.patients, content)
+    return Split(split.seed, split.patients, content), kept
 
 
 def _digest(study: AnnotatedStudy) -> str:

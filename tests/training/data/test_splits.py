@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from preprocess.geometry import Volume
-from training.data.annotated import AnnotatedStudy, DataCode, DataError, Grade, Scan, hashed
+from training.data.annotated import AnnotatedStudy, DataCode, DataError, Grade, Scan, content_digest, hashed
 from training.data.splits import PARTS, Split, checked, draw
 
 
@@ -67,7 +67,7 @@ def test_new_patients_join_and_nobody_moves() -> None:
 
 def test_saved_and_read(tmp_path: Path) -> None:
     studies = [study(i) for i in range(10)]
-    split = checked(draw(studies), studies)
+    split, _ = checked(draw(studies), studies)
     split.save(tmp_path / "new" / "split.json")
     assert Split.load(tmp_path / "new" / "split.json") == split
     text = (tmp_path / "new" / "split.json").read_text()
@@ -118,13 +118,33 @@ def test_one_id_for_two_studies() -> None:
     assert caught.value.code == DataCode.DUPLICATE_STUDY
 
 
+def test_all_errors_are_reported_and_what_is_right_is_kept() -> None:
+    """An error that reading a study shows, one of its id and one of its voxels; the first of two alike is kept."""
+
+    def broken() -> Scan:
+        raise DataError(DataCode.GRID_MISMATCH, "study 2: another place")
+
+    studies = [study(1), replace(study(2), read=broken), replace(study(3), key=study(1).key), study(7, seed=1000)]
+    studies.append(study(4))
+    assert content_digest(studies[3].load().volume.hu) == content_digest(studies[0].load().volume.hu)
+    reported: list[DataError] = []
+    split, kept = checked(draw(studies), studies, report=reported.append)
+    assert [error.code for error in reported] == [
+        DataCode.GRID_MISMATCH,
+        DataCode.DUPLICATE_STUDY,
+        DataCode.DUPLICATE_IMAGE,
+    ]
+    assert kept == [studies[0], studies[4]]
+    assert set(split.content) == {s.key for s in kept}
+
+
 def test_known_content_is_not_read_again() -> None:
     def fail() -> Scan:
         raise AssertionError("read again")
 
     studies = [study(i) for i in range(3)]
-    split = checked(draw(studies), studies)
-    assert checked(split, [replace(s, read=fail) for s in studies]) == split
+    split, _ = checked(draw(studies), studies)
+    assert checked(split, [replace(s, read=fail) for s in studies])[0] == split
 
 
 def test_a_study_of_no_part() -> None:
