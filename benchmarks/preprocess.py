@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> "Result":
     for variable in BLAS_THREADS:
         os.environ[variable] = "1"
     from benchmarks.result import Result
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
 
     for name, least in (("slices", 160), ("pixels", 256), ("runs", 3)):
         if (value := getattr(args, name)) < least:
-            raise SetupError(f"--{name} is {value}, it must be {least} or more")
+            raise UsageError(f"--{name} is {value}, it must be {least} or more")
     result = Result("preprocess", {"slices": args.slices, "pixels": args.pixels, "runs": args.runs})
     measure(result, args.slices, args.pixels, args.runs)
     for name, figures in result.figures["ways"].items():

@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace, *names: str) -> None:
-    """Raise SetupError unless these options, and those of `add_arguments` that are numbers, are greater than 0."""
-    from vcf.errors import SetupError
+    """Raise UsageError unless these options, and those of `add_arguments` that are numbers, are greater than 0."""
+    from vcf.errors import UsageError
 
     for name in (*names, "slices", "studies"):
         if not getattr(args, name) > 0:
-            raise SetupError(f"--{name.replace('_', '-')} is {getattr(args, name)}, it must be greater than 0")
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(args, name)}, it must be greater than 0")
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:

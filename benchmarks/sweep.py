@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> "Result":
     from export import tuning
     from export.config import RUNGS
     from export.tuning import Tuning
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
     from vcf.serve.server import ROOT
 
     repository = args.repository or ROOT / "model_repository"
@@ -70,10 +70,10 @@ def run(args: argparse.Namespace) -> "Result":
             Tuning.of(form)
         tuning.generate(args.name, base)
     except ValueError as error:
-        raise SetupError(str(error)) from None
+        raise UsageError(str(error)) from None
     for name in ("minutes", "seconds", "low", "finalists", "slices", "studies"):
         if getattr(args, name) <= 0:
-            raise SetupError(f"--{name} is {getattr(args, name)}, it must be greater than 0")
+            raise UsageError(f"--{name} is {getattr(args, name)}, it must be greater than 0")
     plan = Plan(
         minutes=args.minutes,
         seconds=args.seconds,

@@ -38,16 +38,16 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks.waterfall_measure import measure
     from benchmarks.waterfall_page import fill
     from clients.routes import WIRES
-    from vcf.errors import SetupError
+    from vcf.errors import UsageError
     from vcf.fetch import fetch_sample
 
     wires = args.wire or list(WIRES)
     if unknown := set(wires) - set(WIRES):
-        raise SetupError(f"--wire is {', '.join(sorted(unknown))}; {', '.join(WIRES)} are accepted")
+        raise UsageError(f"--wire is {', '.join(sorted(unknown))}; {', '.join(WIRES)} are accepted")
     if args.runs < 1:
-        raise SetupError(f"--runs is {args.runs}; 1 and more are accepted")
+        raise UsageError(f"--runs is {args.runs}; 1 and more are accepted")
     if args.trace_file and not args.server:
-        raise SetupError("--trace-file belongs to a running server: give --server too")
+        raise UsageError("--trace-file belongs to a running server: give --server too")
     settings = {
         "study": "given folder" if args.study else "LIDC-IDRI-0001",
         "wires": wires,

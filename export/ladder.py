@@ -30,7 +30,7 @@ from training.phantom.dicom import write_series
 from training.reference import analyze
 from training.store import load_networks
 from vcf.contract import ENCODERS, NETWORKS
-from vcf.errors import SetupError, StudyRefused
+from vcf.errors import SetupError, StudyRefused, UsageError
 from vcf.serve import operating_point, passport
 from vcf.serve.passport import PLAN
 from vcf.serve.server import TritonServer
@@ -75,10 +75,11 @@ def climb(
         gpu_server: address of a Triton server with the gpu form; without one, TensorRT's rungs are not run.
 
     Raises:
-        SetupError: an unknown rung, missing weights, or a rung that was asked for and cannot run.
+        UsageError: an unknown rung.
+        SetupError: missing weights, or a rung that was asked for and cannot run.
     """
     if unknown := sorted(set(only) - set(RUNGS)):
-        raise SetupError(f"no rung named {', '.join(unknown)}; there are {', '.join(RUNGS)}")
+        raise UsageError(f"no rung named {', '.join(unknown)}; there are {', '.join(RUNGS)}")
     threshold = operating_point.read(repository, "1", "fracture_findings").threshold
     networks = load_networks(weights)
     answers: dict[str, list[Answer]] = {}

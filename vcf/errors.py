@@ -120,3 +120,9 @@ class SetupError(VcfError):
     """Something on this machine is missing or taken; the sentence names the fix."""
 
     code = "SETUP"
+
+
+class UsageError(VcfError):
+    """A command was given a value that it does not take."""
+
+    code = "USAGE"

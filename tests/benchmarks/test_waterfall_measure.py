@@ -14,7 +14,7 @@ from benchmarks.waterfall_page import PERF_ANALYZER, fill, split_ms
 from benchmarks.waterfall_timeline import Account, Kind, Part
 from benchmarks.waterfall_trace import TraceFiles, arguments
 from clients.routes import CROP, VOLUME
-from vcf.errors import SetupError
+from vcf.errors import UsageError
 
 MS = 1_000_000
 
@@ -122,7 +122,7 @@ def test_a_request_without_a_trace_is_not_called_network() -> None:
 def test_wrong_options_are_said(options: list[str], said: str) -> None:
     parser = ArgumentParser()
     waterfall.add_arguments(parser)
-    with pytest.raises(SetupError, match=said):
+    with pytest.raises(UsageError, match=said):
         waterfall.run(parser.parse_args(options))
 
 

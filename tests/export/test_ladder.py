@@ -18,7 +18,7 @@ from export.ladder_page import page, write_page  # noqa: E402
 from export.ladder_studies import widened  # noqa: E402
 from preprocess.geometry import Volume  # noqa: E402
 from vcf.contract import NETWORKS  # noqa: E402
-from vcf.errors import SetupError  # noqa: E402
+from vcf.errors import SetupError, UsageError  # noqa: E402
 
 THRESHOLD = 0.5
 
@@ -151,7 +151,7 @@ def test_bfloat16_is_not_run_where_it_would_be_float32(tmp_path: Path, monkeypat
 
 
 def test_unknown_rung(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=f"no rung named Keras3; there are {RUNGS[0]}, "):
+    with pytest.raises(UsageError, match=f"no rung named Keras3; there are {RUNGS[0]}, "):
         ladder.climb(tmp_path, tmp_path, studies=1, only=["Keras3"])
 
 

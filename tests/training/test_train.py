@@ -89,7 +89,7 @@ def test_the_same_command_again_trains_nothing(trained: Path, monkeypatch: pytes
 def test_unusable_options_are_named(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", *options, "--preset", "tiny", "--out", str(tmp_path)]) == 1
+    assert main(["train", *options, "--preset", "tiny", "--out", str(tmp_path)]) == 64
     assert message in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vcf import __version__, cli
-from vcf.errors import Code, DeadlineExceeded, ServerFailed, ServerUnavailable, SetupError, StudyRefused
+from vcf.errors import Code, DeadlineExceeded, ServerFailed, ServerUnavailable, SetupError, StudyRefused, UsageError
 
 
 @pytest.fixture
@@ -85,6 +85,7 @@ def test_wrong_usage_is_64_and_not_a_refusal(words: list[str], capsys: pytest.Ca
         (ServerFailed("it broke"), 3, "vcf: it broke\n"),
         (DeadlineExceeded("too late"), 3, "vcf: too late\n"),
         (SetupError("no room"), 1, "vcf: no room\n"),
+        (UsageError("--runs is 0"), 64, "vcf: --runs is 0\n"),
         (PermissionError(13, "Permission denied", "/out"), 1, "vcf: [Errno 13] Permission denied: '/out'\n"),
         (KeyboardInterrupt(), 130, "vcf: interrupted\n"),
     ],

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from vcf import __version__
-from vcf.errors import DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused, VcfError
+from vcf.errors import DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused, UsageError, VcfError
 
 EXIT_SETUP, EXIT_REFUSED, EXIT_SERVER, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 3, 64, 130
 """64 is EX_USAGE of sysexits.h; argparse's own 2 would read as a refused study. 130 is the shell's for SIGINT."""
@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"study refused: {error}", EXIT_REFUSED)
     except (ServerUnavailable, ServerFailed, DeadlineExceeded) as error:
         return _fail(str(error), EXIT_SERVER)
+    except UsageError as error:
+        return _fail(str(error), EXIT_USAGE)
     except (VcfError, OSError) as error:
         return _fail(str(error), EXIT_SETUP)
     except ModuleNotFoundError as error:

@@ -37,7 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     servers.add_argument("--tls-ca", type=Path, metavar="PEM", help="certificate authority of the server; turns TLS on")
     servers.add_argument("--tls-cert", type=Path, metavar="PEM", help="the client's own certificate, with --tls-key")
     servers.add_argument("--tls-key", type=Path, metavar="PEM", help="private key of --tls-cert")
-    servers.add_argument("--api-key-file", type=Path, metavar="FILE", help="file with a line NAME=VALUE; needs TLS")
+    servers.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="file with a line NAME=VALUE; to other machines over TLS only"
+    )
     parser.set_defaults(usage_error=parser.error)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcf.contract import MEMBERS
-from vcf.errors import SetupError
+from vcf.errors import UsageError
 
 if TYPE_CHECKING:
     from training.own_data import OwnData
@@ -159,14 +159,14 @@ def _preset(args: argparse.Namespace) -> "Preset":
         print("this processor has no bfloat16: members train in float32, about half as fast", file=sys.stderr)
     for name in ("steps", "workers"):
         if (value := getattr(args, name)) is not None and value < 1:
-            raise SetupError(f"--{name} {value}: at least 1 is needed")
+            raise UsageError(f"--{name} {value}: at least 1 is needed")
     if args.steps is not None:
         changes["steps"] = args.steps
     if args.variant is not None:
         if args.what != "member":
-            raise SetupError(f"--variant belongs to `vcf train member`, not to `vcf train {args.what}`")
+            raise UsageError(f"--variant belongs to `vcf train member`, not to `vcf train {args.what}`")
         if args.variant not in VARIANTS:
-            raise SetupError(f"--variant {args.variant}: one of {', '.join(VARIANTS)} is needed")
+            raise UsageError(f"--variant {args.variant}: one of {', '.join(VARIANTS)} is needed")
         changes["architecture"] = VARIANTS[args.variant]
     return replace(preset, member=replace(preset.member, **changes))
 
