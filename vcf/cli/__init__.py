@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from vcf import __version__
 from vcf.errors import DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused, UsageError, VcfError
+from vcf.memory import restart_with_environment
 
 EXIT_SETUP, EXIT_REFUSED, EXIT_SERVER, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 3, 64, 130
 """64 is EX_USAGE of sysexits.h; argparse's own 2 would read as a refused study. 130 is the shell's for SIGINT."""
@@ -21,19 +22,22 @@ EXIT_SETUP, EXIT_REFUSED, EXIT_SERVER, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 3, 6
 
 @dataclass(frozen=True)
 class Command:
-    """Where a subcommand lives, what it does, and the extra of the package that it needs."""
+    """Where a subcommand lives, what it does, the extra of the package that it needs, and whether it sends so many
+    studies that its memory matters (`vcf.memory`).
+    """
 
     module: str
     help: str
     extra: str
+    many_studies: bool = False
 
 
 COMMANDS: dict[str, Command] = {
     "demo": Command("vcf.cli.demo", "analyse a public CT on a server of its own, and write a report", "client,serve"),
     "analyze": Command("vcf.cli.analyze", "analyse a CT study on a running server", "client"),
-    "gateway": Command("vcf.cli.gateway", "take studies from a PACS, send report and picture back", "gateway"),
+    "gateway": Command("vcf.cli.gateway", "take studies from a PACS, send report and picture back", "gateway", True),
     "serve": Command("vcf.cli.serve", "run the Triton server on this machine", "serve"),
-    "bench": Command("vcf.cli.bench", "measure the served system", "client,serve,bench"),
+    "bench": Command("vcf.cli.bench", "measure the served system", "client,serve,bench", True),
     "phantom": Command("vcf.cli.phantom", "write a synthetic CT with known fractures as DICOM", "client"),
     "train": Command("vcf.cli.train", "train the networks", "train"),
     "evaluate": Command("vcf.cli.evaluate", "figures of the shipped or other weights on held-out data", "train"),
@@ -54,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the return value is the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
+    if argv is None and chosen in COMMANDS and COMMANDS[chosen].many_studies:
+        restart_with_environment()
     try:
         args = _parser(chosen).parse_args(words)
         return int(args.run(args) or 0)

@@ -89,9 +89,6 @@ def _serving(parser: argparse.ArgumentParser) -> None:
 
 def run_kind(module: str, args: argparse.Namespace) -> int:
     """Run one of `KINDS`, write JSON and page, print the targets and the rules that were broken."""
-    from vcf.memory import keep_large_blocks
-
-    keep_large_blocks()  # as any program should that sends many studies
     result = import_module(module).run(args)
     path = result.write(args.json)
     for target in result.targets:

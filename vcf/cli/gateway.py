@@ -36,9 +36,7 @@ def run_gateway(args: argparse.Namespace) -> int:
     from clients.gateway.config import Config
     from clients.gateway.service import Gateway
     from clients.retry import NO_RETRY
-    from vcf.memory import keep_large_blocks
 
-    keep_large_blocks()
     config = Config.load(args.config)
     log.configure()
     # The gateway keeps studies and tries again itself; a second layer of retries would only hold its threads up.
