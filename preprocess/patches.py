@@ -137,7 +137,9 @@ def extract(
     weighed = np.zeros((len(at.centres_mm), height, width, box.shape[2]), np.float32)
     for added in _in_order(of_rows, _parts(box.shape[1]), threads):
         weighed += added
-    patches = np.stack([columns @ x for columns, x in zip(weighed, along_x, strict=True)])
+    patches = np.empty((len(weighed), *spec.grid), np.float32)
+    for patch, columns, x in zip(patches, weighed, along_x, strict=True):
+        np.matmul(columns, x, out=patch)
     patches += AIR_HU
     low, high = spec.window_hu
     np.clip(patches, low, high, out=patches)
