@@ -69,6 +69,10 @@ class StudyRefused(VcfError):
         self.code = code
         self.sentence = sentence
 
+    def __reduce__(self) -> tuple[type["StudyRefused"], tuple[Code, str]]:
+        """So that it reaches another process: by itself an exception is made anew from its text alone."""
+        return type(self), (self.code, self.sentence)
+
     @classmethod
     def find(cls, text: str) -> "StudyRefused | None":
         """Recover a refusal from a server's error text, which wraps ``CODE: sentence`` in words of its own."""

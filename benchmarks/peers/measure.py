@@ -58,7 +58,7 @@ class Turn:
     calls
         Those at its share of load, none for the loop in process.
     client_core_ms, server_core_ms
-        Processor time of a study at saturation. In process all of it is the client's.
+        Processor time of a study at saturation. The loop in one process counts as a server.
     """
 
     startup_s: float

@@ -178,10 +178,8 @@ def _rates(lines: Mapping[str, Line], plan: Plan) -> Section:
 
 
 def _core_ms(line: Line) -> list[Cell]:
-    client_ms = statistics.median(turn.client_core_ms for turn in line.turns)
-    if line.system.name == IN_PROCESS:
-        return [f"{client_ms:.0f}, all of it", None]
-    return [f"{client_ms:.0f}", f"{statistics.median(turn.server_core_ms for turn in line.turns):.0f}"]
+    sides = ([turn.client_core_ms for turn in line.turns], [turn.server_core_ms for turn in line.turns])
+    return [f"{statistics.median(core_ms):.0f}" for core_ms in sides]
 
 
 def _latencies(lines: Mapping[str, Line], plan: Plan) -> Section:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.inprocess import Pipeline
+from benchmarks.peers.apart import PipelineApart
 from benchmarks.peers.server import ANSWER_TIMEOUT_S, PEERS, Caller, Peer, PeerServer
 from benchmarks.reference import SCORE_WITHIN
 from clients import AsyncVcfClient
@@ -98,15 +98,15 @@ def systems(peers: Sequence[str], workers: int | None = None, threads: int = 1, 
 
 
 def reference(studies: Sequence[Study], models: Path = MODELS) -> list[Answer]:
-    """The right answers, from the pipeline in this process.
+    """The right answers, from the pipeline alone.
 
     Raises
     ------
     ValueError
         If two studies have the same answer: mixed-up answers would go unseen.
     """
-    with Pipeline(models) as pipeline:
-        answers = [_in_process_answer(pipeline, study) for study in studies]
+    with PipelineApart(models, 1) as pipeline:
+        answers = [Answer(*pipeline.scores(study)) for study in studies]
     for number, answer in enumerate(answers):
         if any(answer.agrees(other) for other in answers[:number]):
             raise ValueError("two studies have the same answer: mixed-up answers would go unseen")
@@ -169,14 +169,9 @@ async def _peer(peer: Peer, workers: int | None, threads: int, models: Path, at_
 @asynccontextmanager
 async def _in_process(models: Path, at_once: int) -> AsyncIterator[Up]:
     cores = len(os.sched_getaffinity(0))
-    with Pipeline(models, studies_at_once=cores) as pipeline, ThreadPoolExecutor(cores) as pool:
+    with PipelineApart(models, cores) as pipeline, ThreadPoolExecutor(cores) as pool:
 
         async def analyze(study: Study) -> Answer:
-            return await asyncio.get_running_loop().run_in_executor(pool, _in_process_answer, pipeline, study)
+            return Answer(*await asyncio.get_running_loop().run_in_executor(pool, pipeline.scores, study))
 
         yield Up(0.0, analyze)
-
-
-def _in_process_answer(pipeline: Pipeline, study: Study) -> Answer:
-    scores = pipeline.analyze(study.volume.hu, study.volume.spacing_mm)
-    return Answer(scores.study_score, scores.patch_scores.tolist())
