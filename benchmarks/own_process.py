@@ -6,12 +6,13 @@ milliseconds after each product, which charged a study by Triton with up to 100 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from preprocess.geometry import Volume
 
@@ -28,24 +29,34 @@ class LoopAnswers:
     core_s: float
 
 
-class PipelineProcess:
-    """A process with a volume and a ``Pipeline``, by default of the committed repository. A context manager."""
+class OwnProcess:
+    """A process that answers through as many pipes as callers at a time, and ends when they are closed. A context
+    manager.
 
-    def __init__(self, volume: Volume, repository: Path | None = None) -> None:
+    Parameters
+    ----------
+    serve
+        What the process runs: gets its ends of the pipes and ``args``, and sends None through each once it is ready.
+    """
+
+    def __init__(self, serve: Callable[..., None], at_once: int, *args: Any) -> None:
         context = get_context("spawn")
-        self._here, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, volume, repository), daemon=True)
+        pipes = [context.Pipe() for _ in range(at_once)]
+        self._process = context.Process(target=serve, args=([there for _, there in pipes], *args), daemon=True)
         self._process.start()
-        there.close()
-        self._here.recv()  # ready
+        self._here = [here for here, _ in pipes]
+        for here, there in pipes:
+            there.close()
+            here.recv()  # ready
 
-    def __enter__(self) -> "PipelineProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._here.close()
+        for here in self._here:
+            here.close()
         self._process.join(30)
         if self._process.is_alive():
             self._process.kill()
@@ -55,6 +66,13 @@ class PipelineProcess:
         """Of the process."""
         assert self._process.pid is not None
         return self._process.pid
+
+
+class PipelineProcess(OwnProcess):
+    """A process with a volume and a ``Pipeline``, by default of the committed repository."""
+
+    def __init__(self, volume: Volume, repository: Path | None = None) -> None:
+        super().__init__(_serve, 1, volume, repository)
 
     def scores(self) -> list[float]:
         """Patch scores of the volume, with all cores at work on it. The pipe adds a tenth of a millisecond."""
@@ -67,19 +85,21 @@ class PipelineProcess:
         return found
 
     def _ask(self, what: tuple[int, float] | None) -> Any:
-        self._here.send(what)
-        answer = self._here.recv()
+        (here,) = self._here
+        here.send(what)
+        answer = here.recv()
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-def _serve(pipe: Connection, volume: Volume, repository: Path | None) -> None:
+def _serve(pipes: list[Connection], volume: Volume, repository: Path | None) -> None:
     from benchmarks.closed_loop import closed_loop
     from benchmarks.inprocess import REPOSITORY, Pipeline
     from vcf.memory import keep_large_blocks
 
     keep_large_blocks()
+    (pipe,) = pipes
     models = repository or REPOSITORY
 
     def scores(pipeline: Pipeline) -> list[float]:

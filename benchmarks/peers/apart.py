@@ -5,47 +5,28 @@ Beside the client its idle threads spin: a study by Triton then took 105 ms of t
 """
 
 import threading
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any
 
+from benchmarks.own_process import OwnProcess
 from clients.study import Study
 
 
-class PipelineApart:
-    """A context manager. Each caller at a time has a thread of the process; all share one `Pipeline`.
+class PipelineApart(OwnProcess):
+    """Each caller at a time has a thread of the process; all share one `Pipeline`.
 
     A study is sent once; from then on its number is.
     """
 
     def __init__(self, models: Path, at_once: int) -> None:
-        context = get_context("spawn")
-        pipes = [context.Pipe() for _ in range(at_once)]
-        self._process = context.Process(target=_serve, args=([there for _, there in pipes], models), daemon=True)
-        self._process.start()
+        super().__init__(_serve, at_once, models)
         self._free: SimpleQueue[Connection] = SimpleQueue()
-        self._here = [here for here, _ in pipes]
-        for here, there in pipes:
-            there.close()
-            here.recv()  # ready
+        for here in self._here:
             self._free.put(here)
         self._sent: dict[int, tuple[int, Study]] = {}
         self._sending = threading.Lock()
-
-    def __enter__(self) -> "PipelineApart":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for here in self._here:
-            here.close()
-        self._process.join(30)
-        if self._process.is_alive():
-            self._process.kill()
 
     def scores(self, study: Study) -> tuple[float, list[float]]:
         """Study score and patch scores. May be called by as many threads as there are callers; more wait."""
