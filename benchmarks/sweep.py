@@ -71,9 +71,7 @@ def run(args: argparse.Namespace) -> "Result":
         tuning.generate(args.name, base)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    for name in ("minutes", "seconds", "low", "finalists", "slices", "studies"):
-        if getattr(args, name) <= 0:
-            raise UsageError(f"--{name} is {getattr(args, name)}, it must be greater than 0")
+    served.check(args, "minutes", "seconds", "low", "finalists")
     plan = Plan(
         minutes=args.minutes,
         seconds=args.seconds,

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> "Result":
     import signal
     import sys
 
+    from benchmarks import served
     from benchmarks.open_loop import may_go_first
     from benchmarks.peers.measure import Plan, measure
     from benchmarks.peers.page import fill
@@ -47,11 +48,8 @@ def run(args: argparse.Namespace) -> "Result":
     from benchmarks.processes import adopt_orphans
     from benchmarks.reference import library
     from benchmarks.result import Result
-    from vcf.errors import UsageError
 
-    for name in ("rounds", "seconds", "warm_up", "load", "arrivals", "threads", "slices", "studies"):
-        if not getattr(args, name) > 0:
-            raise UsageError(f"--{name.replace('_', '-')} is {getattr(args, name)}, it must be greater than 0")
+    served.check(args, "rounds", "seconds", "warm_up", "load", "arrivals", "threads")
     # Servers that were started must be stopped, however this process ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     adopt_orphans()
