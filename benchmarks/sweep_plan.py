@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the sweep measures in the time it has: a search with short loads, then rounds of the fastest forms in turn."""
 
-import math
 import os
 import shutil
 import tempfile
@@ -52,9 +51,9 @@ def factors(forms: Sequence[str], cores: int) -> dict[str, Levels]:
     """Levels of each factor for a machine of so many cores, the most effective factor first.
 
     Instances and threads of the encoders are one factor: the best number of threads depends on how many run at once.
-    There are three encoders, which run side by side for one study.
+    There are three encoders, which run side by side for one study: a committed form gives each a third of the cores.
     """
-    threads = sorted({0, max(1, cores // 2), math.ceil(cores / 3)})
+    threads = sorted({0, max(1, cores // 2), cores})
     layouts = [{"encoders": 1, "threads": count} for count in threads]
     layouts += [{"encoders": 2, "threads": count} for count in sorted({max(1, cores // 2), max(1, cores // 6)})]
     return {

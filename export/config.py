@@ -34,6 +34,7 @@ from vcf.contract import (
     HEADS,
     LOCATION,
     MODELS,
+    NETWORKS_ABREAST,
     PATCH_PROBABILITY,
     SLICE_INDICES,
     SPACING_MM,
@@ -83,6 +84,8 @@ OPENVINO = {
     # Triton's own backend fixes the batch at max_batch_size and refuses smaller ones without this.
     "ENABLE_BATCH_PADDING": "YES",
 }
+SIDE_BY_SIDE = {NETWORKS_ABREAST: str(len(ENCODERS))}
+"""Of an encoder, which shares the cores with those of the other members."""
 ONNX_RUNTIME = {"intra_op_thread_count": "0", "execution_mode": "0"}
 ONNX_RUNTIME_TINY = {"intra_op_thread_count": "1", "execution_mode": "0"}
 """A head takes a tenth of a millisecond: waking a second thread costs more."""
@@ -238,13 +241,14 @@ def network_runtime(model: Model, form: str) -> Runtime:
         return Runtime("tensorrt", "model.plan")
     if model in HEADS:
         return Runtime("onnxruntime", "model.onnx", ONNX_RUNTIME_TINY)
+    beside = SIDE_BY_SIDE if model in ENCODERS else {}
     if form == ONNXRUNTIME:
-        return Runtime("onnxruntime", "model.onnx", ONNX_RUNTIME)
+        return Runtime("onnxruntime", "model.onnx", ONNX_RUNTIME | beside)
     if model in ENCODERS and form == CPU_INT8:
-        return Runtime("openvino", "model.int8.xml", OPENVINO)
+        return Runtime("openvino", "model.int8.xml", OPENVINO | beside)
     if model in ENCODERS and form == CPU_BF16:
-        return Runtime("openvino", "model.onnx", OPENVINO | {"HINT_BF16": "YES"})
-    return Runtime("openvino", "model.onnx", OPENVINO)
+        return Runtime("openvino", "model.onnx", OPENVINO | beside | {"HINT_BF16": "YES"})
+    return Runtime("openvino", "model.onnx", OPENVINO | beside)
 
 
 def _runtime(model: Model, form: str) -> dict[str, Value]:

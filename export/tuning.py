@@ -22,7 +22,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 HEADER = "# A committed form fitted to one machine by `vcf bench sweep`; `vcf export config` writes it anew.\n"
 MARK = "# Tuning: "
 THREADS = {"openvino": "INFERENCE_NUM_THREADS", "onnxruntime": "intra_op_thread_count"}
-"""Parameter of each backend; 0 means all cores to both."""
+"""Parameter of each backend; with 0 the cores are shared as the committed form has it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Tuning:
     encoders
         Instances of each encoder.
     threads
-        Of each instance of an encoder and of the detector; 0 leaves them all cores.
+        Of each instance of an encoder and of the detector; 0 leaves the detector all cores and each encoder its part
+        of them.
     batch_delay_us
         How long an encoder's batcher waits for patches of other studies.
     """
@@ -70,9 +71,9 @@ class Tuning:
         )
 
     def __str__(self) -> str:
-        threads = self.threads or "all"
+        threads = f"{self.threads} threads" if self.threads else "a share of the cores"
         return (
-            f"{self.form}, {self.encoders} × {threads} threads an encoder, {self.preparation} in preparation, "
+            f"{self.form}, {self.encoders} × {threads} an encoder, {self.preparation} in preparation, "
             f"delay {self.batch_delay_us / 1000:g} ms"
         )
 

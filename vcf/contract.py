@@ -308,6 +308,9 @@ NETWORKS = tuple(m for m in MODELS if m.network)
 ABREAST = frozenset(m.name for m in (*ENCODERS, *HEADS))
 """Models that run beside others for the same study. They finish what has come to them even after its deadline: when
 one of several steps abreast fails, Triton (2.51) never frees the study and waits for it in vain when it stops."""
+NETWORKS_ABREAST = "NETWORKS_ABREAST"
+"""Parameter in a network's configuration: how many networks run at the same time. Each gets its part of the cores where
+the configuration gives it no number of threads of its own."""
 
 
 def _step(model: Model, member: str = "", **outside_names: str | None) -> Step:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer
+from vcf.contract import NETWORKS_ABREAST
+from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
 
 # The library reports models and sessions to its vendor's server unless told not to. Medical software does not.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -40,6 +41,7 @@ PARAMETERS = (
     "enable_mem_pattern",
     "share_session_between_instances",  # here every instance is a process of its own, and nothing can be shared
     ARENA_SHRINKAGE,
+    NETWORKS_ABREAST,
 )
 CUDA_PARAMETERS = ("cudnn_conv_algo_search", "gpu_mem_limit", "arena_extend_strategy", "do_copy_in_default_stream")
 ELSEWHERE = dict.fromkeys(CUDA_PARAMETERS, "is for the CUDA provider, and this backend runs on the CPU")
@@ -83,7 +85,7 @@ def session_options(config: Mapping[str, Any], parameters: Mapping[str, str]) ->
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = GRAPH_LEVELS[level]
     options.execution_mode = EXECUTION_MODES[mode]
-    options.intra_op_num_threads = _count(parameters, "intra_op_thread_count")
+    options.intra_op_num_threads = _count(parameters, "intra_op_thread_count") or threads_abreast(parameters)
     options.inter_op_num_threads = _count(parameters, "inter_op_thread_count")
     options.enable_cpu_mem_arena = _switch(parameters, "enable_mem_arena")
     options.enable_mem_pattern = _switch(parameters, "enable_mem_pattern")

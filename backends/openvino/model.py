@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer
+from vcf.contract import NETWORKS_ABREAST
+from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
 
 # OpenVINO reports its import to a vendor's server unless this package is missing. Medical software does not.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -82,8 +83,10 @@ def properties(parameters: Mapping[str, str]) -> dict[str, Any]:
     for key, value in parameters.items():
         if key in PROPERTIES:
             found[key] = PROPERTIES[key](key, value)
-        else:
+        elif key in SWITCHES:
             SWITCHES[key](key, value)
+    # 0 is all cores, to OpenVINO too.
+    found["INFERENCE_NUM_THREADS"] = found.get("INFERENCE_NUM_THREADS") or threads_abreast(parameters)
     if "HINT_BF16" in parameters:
         found["INFERENCE_PRECISION_HINT"] = "bf16"
     return found
@@ -95,7 +98,7 @@ class TritonPythonModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read, check and compile the network; a `ConfigError` keeps the model from loading."""
         self.model = RuntimeModel.from_args(args, "model.xml")
-        self.model.check_parameters([*PROPERTIES, *SWITCHES], ELSEWHERE)
+        self.model.check_parameters([*PROPERTIES, *SWITCHES, NETWORKS_ABREAST], ELSEWHERE)
         compile_properties = properties(self.model.parameters)
         core = openvino.Core()
         network = core.read_model(self.model.path)

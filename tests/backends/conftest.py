@@ -53,6 +53,16 @@ class Kit:
         model.initialize(stub.arguments(self.folder, self.config(parameters, **options)))
         return model
 
+    @property
+    def threads_key(self):
+        return {"openvino": "INFERENCE_NUM_THREADS", "onnxruntime": "intra_op_thread_count"}[self.backend]
+
+    def threads(self, model):
+        """As the runtime itself says."""
+        if self.backend == "openvino":
+            return model.request.get_compiled_model().get_property(self.threads_key)
+        return model.session.get_session_options().intra_op_num_threads
+
     def request(self, rows, outputs=("y",)):
         return stub.Request({"x": np.asarray(rows, np.float32)}, outputs)
 

@@ -22,6 +22,7 @@ from vcf.contract import (
     HEADS,
     MODELS,
     NETWORKS,
+    NETWORKS_ABREAST,
     SLICE_INDICES,
     SPACING_MM,
     SPINE_PATCHES,
@@ -47,6 +48,7 @@ ONNXRUNTIME_PARAMETERS = {  # README of triton-inference-server/onnxruntime_back
     "enable_mem_arena": {"0", "1"},
     "enable_mem_pattern": {"0", "1"},
 }
+OWN_PARAMETERS = {NETWORKS_ABREAST: {str(len(ENCODERS))}}  # of the backends of this repository; Triton's own ignore it
 ITEM_SIZE = {pb.TYPE_INT16: 2, pb.TYPE_INT32: 4, pb.TYPE_FP32: 4, pb.TYPE_INT64: 8}
 
 
@@ -158,7 +160,8 @@ def test_python_models_run_on_the_cpu(form):
 def test_parameters_are_documented_ones(form, name):
     """Triton's own backends ignore what they do not know: a typing error would go unnoticed there."""
     config = CONFIGS[form][name]
-    documented = {"openvino": OPENVINO_PARAMETERS, "onnxruntime": ONNXRUNTIME_PARAMETERS}.get(config.backend, {})
+    official = {"openvino": OPENVINO_PARAMETERS, "onnxruntime": ONNXRUNTIME_PARAMETERS}.get(config.backend, {})
+    documented = official | OWN_PARAMETERS
     for key, value in config.parameters.items():
         assert key in documented
         accepted = documented[key]

@@ -5,6 +5,7 @@ Runs inside Triton's Python stub, which provides ``triton_python_backend_utils``
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import DTypeLike, NDArray
 
-from vcf.contract import ABREAST
+from vcf.contract import ABREAST, NETWORKS_ABREAST
+from vcf.cores import cores
 from vcf.errors import DeadlineExceeded
 from vcf.serve import deadline
 
@@ -38,6 +40,22 @@ Infer = Callable[[Arrays], Arrays]
 
 class ConfigError(ValueError):
     """The configuration asks for something that this backend cannot give; the model does not load."""
+
+
+def threads_abreast(parameters: Mapping[str, str]) -> int:
+    """Threads of a network that runs beside others: its part of the cores, rounded up. 0, which is all, if it is alone.
+
+    Networks with all cores each wait for each other's threads, which costs a study a twentieth of its processor time.
+
+    Raises
+    ------
+    ConfigError
+        If the parameter is not a number, 1 or more.
+    """
+    value = parameters.get(NETWORKS_ABREAST, "1")
+    if not value.isdecimal() or int(value) < 1:
+        raise ConfigError(f"the parameter {NETWORKS_ABREAST!r} must be a number, 1 or more, found {value!r}")
+    return 0 if int(value) == 1 else math.ceil(cores() / int(value))
 
 
 @dataclass(frozen=True)
