@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vcf.errors import VcfError
@@ -80,10 +81,12 @@ async def open_loop(scheduled_s: Sequence[float], ask: Ask, most_in_flight: int)
         async with room:
             sent_s = loop.time() - begin_s
             failure = await _failure(ask, number)
-            return Call(due_s, sent_s, loop.time() - begin_s, failure)
+            call = Call(due_s, sent_s, loop.time() - begin_s, failure)
+            new_threads_too()
+            return call
 
     tasks: list[asyncio.Task[Call]] = []
-    with _prompt():
+    with _prompt() as new_threads_too:
         meter = _Meter()
         for number, due_s in enumerate(scheduled_s):
             await asyncio.sleep(begin_s + due_s - loop.time())
@@ -93,21 +96,39 @@ async def open_loop(scheduled_s: Sequence[float], ask: Ask, most_in_flight: int)
 
 
 @contextmanager
-def _prompt() -> Iterator[None]:
+def _prompt() -> Iterator[Callable[[], None]]:
     """This process keeps its schedule: its threads go before those of a server that fills all cores.
 
-    All of them, for one that waits with Python's lock in its hands holds up the one that sends. Without the right to do
-    so (root, CAP_SYS_NICE) it goes on: the generator's lag is measured in any case.
+    All of them, for one that waits with Python's lock in its hands holds up the one that sends. That one gets a core
+    as soon as a call is due (`SCHED_FIFO`): whatever its niceness, Linux since 6.6 lets another thread end its slice of
+    some milliseconds first. Threads that it makes inherit none of this: what is yielded is for them. Without the right
+    to do so (root, CAP_SYS_NICE) it goes on: the generator's lag is measured in any case.
     """
     before_s = sys.getswitchinterval()
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     try:
         sys.setswitchinterval(SWITCH_S)
         _set_nice(nice - AHEAD)
-        yield
+        with _at_once():
+            yield partial(_set_nice, nice - AHEAD)
     finally:
         _set_nice(nice)
         sys.setswitchinterval(before_s)
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """This thread waits for no other of an ordinary priority; the threads that it makes do not inherit that."""
+    if not hasattr(os, "SCHED_RESET_ON_FORK"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def may_go_first() -> bool:
