@@ -82,18 +82,9 @@ class AtRate:
 
     @property
     def unstable(self) -> str | None:
-        """Windows that differ by more than is allowed, and by more than chance.
-
-        Queues behind Poisson arrivals differ much from window to window though nothing has changed. Where the intervals
-        of all three medians have a latency in common, longer windows are needed to tell, and the intervals say so. An
-        interval with an open end excuses nothing: a queue that only grows has no independent latencies.
-        """
-        medians = [percentile([call.corrected_ms for call in window], 0.5) for window in self.windows]
-        lows = [one.low_ms for one in medians if one.low_ms is not None]
-        highs = [one.high_ms for one in medians if one.high_ms is not None]
-        if len(lows) == len(highs) == len(medians) and max(lows) <= min(highs):
-            return None
-        return validity.unstable(self.medians_ms, "the median latency")
+        """Windows that differ by more than chance: queues behind Poisson arrivals differ, though nothing has changed."""
+        corrected_ms = [[call.corrected_ms for call in window] for window in self.windows]
+        return validity.unstable_medians(corrected_ms, "the median latency")
 
     @property
     def power(self) -> float:

@@ -42,10 +42,10 @@ def summary(times_ms: list[float]) -> dict[str, float]:
     }
 
 
-def window_medians(times_ms: Sequence[float], windows: int = 3) -> list[float]:
-    """Medians of consecutive parts of about equal length; as many parts as there are times, if those are fewer."""
+def parts(times_ms: Sequence[float], windows: int = 3) -> list[Sequence[float]]:
+    """Consecutive parts of about equal length; as many as there are times, if those are fewer."""
     edges = np.linspace(0, len(times_ms), min(windows, len(times_ms)) + 1).astype(int)
-    return [statistics.median(times_ms[start:end]) for start, end in pairwise(edges)]
+    return [times_ms[start:end] for start, end in pairwise(edges)]
 
 
 def ratio_interval(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 
+from benchmarks.distribution import percentile
 from benchmarks.processes import family_cpu_s
 
 STABLE_WITHIN = 0.10
@@ -29,6 +30,21 @@ def unstable(windows: Sequence[float], what: str, within: float = STABLE_WITHIN)
         return None
     shown = ", ".join(f"{window:.4g}" for window in windows)
     return f"{what} is unstable: windows of {shown} differ by {spread:.0%}, over {within:.0%}"
+
+
+def unstable_medians(windows: Sequence[Sequence[float]], what: str) -> str | None:
+    """Windows whose medians differ by more than is allowed, and by more than chance.
+
+    Where the intervals of all medians have a value in common, longer windows are needed to tell, and the intervals say
+    so. An interval with an open end excuses nothing: of few values, or of a queue that only grows and so has no
+    independent ones, nothing can be told.
+    """
+    medians = [percentile(window, 0.5) for window in windows]
+    lows = [one.low_ms for one in medians if one.low_ms is not None]
+    highs = [one.high_ms for one in medians if one.high_ms is not None]
+    if len(lows) == len(highs) == len(medians) and max(lows) <= min(highs):
+        return None
+    return unstable([float(np.median(window)) for window in windows], what)
 
 
 def lagging(lag_ms: Sequence[float], median_latency_ms: float) -> str | None:

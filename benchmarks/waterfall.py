@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wire", nargs="+", metavar="WIRE", help="as `vcf analyze` takes it; one waterfall for each (default: all)"
     )
-    parser.add_argument("--runs", type=int, default=15, help="counted studies by each wire, default %(default)s")
+    parser.add_argument("--runs", type=int, default=36, help="counted studies by each wire, default %(default)s")
     parser.add_argument("--server", metavar="ADDRESS", help="a running server; by default one is started and stopped")
     parser.add_argument(
         "--trace-file",

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import validity
-from benchmarks.timing import window_medians
+from benchmarks.timing import parts
 from benchmarks.waterfall_client import EXCHANGE, ClientRecord, Event, Recording, RecordingClient
 from benchmarks.waterfall_statistics import per_study_ms, totals
 from benchmarks.waterfall_timeline import Account, ClocksDisagree, Offset, account, bracket, timeline
@@ -188,12 +188,12 @@ def compared(whole_ms: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
 
 
 def unstable(whole_ms: Mapping[str, Sequence[float]], *, in_turn: bool) -> list[str]:
-    """Medians of first, middle and last third that differ too much, by wire; of `compared` where they took turns."""
+    """First, middle and last third that differ too much, and by more than chance; of `compared` if they took turns."""
     if min(map(len, whole_ms.values())) < COUNTED:
         return []
     what = "a study by {}, in ms" if len(whole_ms) == 1 or not in_turn else "a study by {}, over the other wires"
     values = compared(whole_ms) if in_turn else whole_ms
-    rules = [validity.unstable(window_medians(of), what.format(wire)) for wire, of in values.items()]
+    rules = [validity.unstable_medians(parts(of), what.format(wire)) for wire, of in values.items()]
     return [rule for rule in rules if rule]
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from benchmarks import validity
@@ -13,6 +14,18 @@ def test_windows_within_a_tenth_are_stable() -> None:
     assert validity.unstable([100, 105, 109.9], "p50") is None
     broken = validity.unstable([100, 105, 111], "p50")
     assert broken and "11%" in broken
+
+
+def test_medians_that_differ_by_chance_alone_are_stable() -> None:
+    noisy = np.random.default_rng(0).lognormal(0.0, 0.5, (3, 12))
+    medians = np.median(noisy, axis=1)
+    assert medians.max() / medians.min() > 1.1
+    assert validity.unstable_medians(noisy.tolist(), "p50") is None
+    assert "p50 is unstable" in (validity.unstable_medians([*noisy[:2], 3 * noisy[2]], "p50") or "")
+
+
+def test_a_few_values_excuse_nothing() -> None:
+    assert validity.unstable_medians([[1.0, 2.0, 3.0], [1.0, 2.5, 3.0], [1.0, 2.0, 3.0]], "p50")
 
 
 def test_lag_counts_from_a_share_of_the_latency() -> None:
