@@ -82,7 +82,7 @@ class AtRate:
 
     @property
     def unstable(self) -> str | None:
-        """Windows that differ by more than chance: queues behind Poisson arrivals differ, though nothing has changed."""
+        """Windows that differ by more than chance: queues behind Poisson arrivals differ with nothing changed."""
         corrected_ms = [[call.corrected_ms for call in window] for window in self.windows]
         return validity.unstable_medians(corrected_ms, "the median latency")
 
