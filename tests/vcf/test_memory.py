@@ -14,20 +14,22 @@ from vcf import memory
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-
 if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
     pytest.skip("the C library is not glibc", allow_module_level=True)
 
 FAULTS = """
-import ctypes, resource, sys
+import ctypes, resource, sys, threading
 from vcf.memory import keep_large_blocks
 if "ask" in sys.argv:
     assert keep_large_blocks()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 def study():
-    blocks = [libc.malloc(size << 20) for size in (13, 18, 13, 24)]
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join()
+def in_a_thread():
+    blocks = [libc.malloc(size << 20) for size in (13, 18, 13, 160)]
     for block in blocks:
         ctypes.memset(block, 1, 13 << 20)
     for block in blocks:
@@ -44,7 +46,7 @@ PAGES = 10 * 4 * (13 << 20) // os.sysconf("SC_PAGE_SIZE")
 def faults(*arguments: str, **environment: str) -> int:
     done = subprocess.run(
         [sys.executable, "-c", FAULTS, *arguments],
-        env={**os.environ, **environment},
+        env={name: value for name, value in os.environ.items() if name not in memory.ENVIRONMENT} | environment,
         capture_output=True,
         text=True,
         check=True,
@@ -65,41 +67,13 @@ def test_asked_for_in_the_environment() -> None:
     assert faults(**memory.ENVIRONMENT) < PAGES / 100
 
 
-VOLUME = """
-import ctypes, resource
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-ctypes.memset(libc.malloc(160 << 20), 1, 160 << 20)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-"""What a volume of 300 slices costs that is larger than any block that glibc keeps."""
-
-
-@pytest.mark.skipif(
-    "[madvise]" not in (HUGE_PAGES.read_text() if HUGE_PAGES.exists() else ""), reason="the kernel does as it likes"
-)
-def test_a_whole_volume_lies_in_large_pages() -> None:
-    small, large = (
-        int(subprocess.check_output([sys.executable, "-c", VOLUME], env={**os.environ, **more}, text=True, timeout=60))
-        for more in ({}, memory.ENVIRONMENT)
-    )
-    assert small >= (160 << 20) / os.sysconf("SC_PAGE_SIZE")
-    assert large < small / 20
-
-
-def test_a_program_starts_anew_once_and_keeps_what_is_set() -> None:
-    program = (
-        "import os; from vcf.memory import ENVIRONMENT, restart_with_environment; restart_with_environment(); "
-        "print(os.getpid(), *(os.environ[name] for name in ENVIRONMENT))"
-    )
-    bare = {name: value for name, value in os.environ.items() if name not in memory.ENVIRONMENT}
+def test_processes_that_are_started_are_told_what_the_environment_does_not_say(monkeypatch) -> None:
+    for name in memory.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
     own = {"MALLOC_TRIM_THRESHOLD_": "1000000"}
-    with subprocess.Popen(
-        [sys.executable, "-c", program], env=bare | own, text=True, stdout=subprocess.PIPE
-    ) as started:
-        said = started.communicate(timeout=60)[0]
-    assert said.split() == [str(started.pid), *(memory.ENVIRONMENT | own).values()]
+    monkeypatch.setenv(*next(iter(own.items())))
+    memory.keep_large_blocks_of_children()
+    assert {name: os.environ[name] for name in memory.ENVIRONMENT} == memory.ENVIRONMENT | own
 
 
 def test_another_c_library_says_no(monkeypatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from vcf import __version__
 from vcf.errors import DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused, UsageError, VcfError
-from vcf.memory import restart_with_environment
+from vcf.memory import keep_large_blocks, keep_large_blocks_of_children
 
 EXIT_SETUP, EXIT_REFUSED, EXIT_SERVER, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 3, 64, 130
 """64 is EX_USAGE of sysexits.h; argparse's own 2 would read as a refused study. 130 is the shell's for SIGINT."""
@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
     if argv is None and chosen in COMMANDS and COMMANDS[chosen].many_studies:
-        restart_with_environment()
+        keep_large_blocks()
+        keep_large_blocks_of_children()
     try:
         args = _parser(chosen).parse_args(words)
         return int(args.run(args) or 0)
