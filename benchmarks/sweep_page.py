@@ -118,8 +118,9 @@ def _entry(point: Point, choice: Choice, on_front: bool) -> dict[str, Any]:
 
 def _settings(point: Point) -> list[Cell]:
     tuned = point.tuning
-    threads = tuned.threads or "all"
-    return [tuned.form, f"{tuned.encoders} × {threads}", tuned.preparation, f"{tuned.batch_delay_us / 1000:g}"]
+    threads = tuned.threads or "share"
+    delay = "not merged" if tuned.batch_delay_us is None else f"{tuned.batch_delay_us / 1000:g}"
+    return [tuned.form, f"{tuned.encoders} × {threads}", tuned.preparation, delay]
 
 
 def _speed(point: Point, choice: Choice) -> list[Cell]:

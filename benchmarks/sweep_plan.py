@@ -21,7 +21,7 @@ from vcf.errors import SetupError
 SEARCH_SHARE = 0.5
 """Of the time, at most, for the search; the rest is for rounds of confirmation."""
 LEAST_ROUNDS = 2
-DELAYS_US = (0, 1000, 5000)
+DELAYS_US = (None, 0, 1000, 5000)
 
 Say = Callable[[str], None]
 

@@ -211,7 +211,9 @@ def _model(model: Model, form: str) -> dict[str, Value]:
         "instance_group": [_instances(model, form)],
     }
     batching: dict[str, Value] = {}
-    if model.max_batch_size:
+    # A GPU is filled by the patches of several studies. A CPU is by those of one: there merging only makes the first
+    # study wait for the last one, and each new number of patches has the runtime plan the network anew.
+    if model.max_batch_size and (form == GPU or model not in ENCODERS):
         # No preferred sizes: they are met only by an exact sum, and studies differ in their number of patches.
         batching["max_queue_delay_microseconds"] = model.batch_delay_us
     if model.name not in ABREAST:

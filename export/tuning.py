@@ -40,20 +40,22 @@ class Tuning:
         Of each instance of an encoder and of the detector; 0 leaves the detector all cores and each encoder its part
         of them.
     batch_delay_us
-        How long an encoder's batcher waits for patches of other studies.
+        How long an encoder's batcher waits for patches of other studies; None has each study go through alone.
     """
 
     form: str
     preparation: int
     encoders: int
     threads: int
-    batch_delay_us: int
+    batch_delay_us: int | None
 
     def __post_init__(self) -> None:
         accepted = [form for form in FORMS if form != GPU]
         if self.form not in accepted:
             raise ValueError(f"form must be one of {', '.join(accepted)}, found {self.form!r}")
         for name, least in (("preparation", 1), ("encoders", 1), ("threads", 0), ("batch_delay_us", 0)):
+            if name == "batch_delay_us" and self.batch_delay_us is None:
+                continue
             if not isinstance(value := getattr(self, name), int) or value < least:
                 raise ValueError(f"{name} must be a whole number, {least} or more, found {value!r}")
 
@@ -67,15 +69,13 @@ class Tuning:
             preparation=_count(found[SPINE_PATCHES.name]),
             encoders=_count(encoder),
             threads=0,
-            batch_delay_us=int(_batching(encoder).get("max_queue_delay_microseconds", 0)),
+            batch_delay_us=_batching(encoder).get("max_queue_delay_microseconds"),
         )
 
     def __str__(self) -> str:
         threads = f"{self.threads} threads" if self.threads else "a share of the cores"
-        return (
-            f"{self.form}, {self.encoders} × {threads} an encoder, {self.preparation} in preparation, "
-            f"delay {self.batch_delay_us / 1000:g} ms"
-        )
+        merging = "no merging" if self.batch_delay_us is None else f"delay {self.batch_delay_us / 1000:g} ms"
+        return f"{self.form}, {self.encoders} × {threads} an encoder, {self.preparation} in preparation, {merging}"
 
 
 def generate(name: str, tuning: Tuning) -> dict[str, str]:
@@ -97,10 +97,11 @@ def generate(name: str, tuning: Tuning) -> dict[str, str]:
         _set_count(found[model.name], max(1, tuning.preparation // 2))
     for model in ENCODERS:
         _set_count(found[model.name], tuning.encoders)
-        found[model.name]["dynamic_batching"] = {
-            **_batching(found[model.name]),
-            "max_queue_delay_microseconds": tuning.batch_delay_us,
-        }
+        if tuning.batch_delay_us is None:
+            found[model.name].pop("dynamic_batching", None)
+        else:
+            delay = {"max_queue_delay_microseconds": tuning.batch_delay_us}
+            found[model.name]["dynamic_batching"] = {**_batching(found[model.name]), **delay}
     if tuning.threads:
         for model in (SPINAL_CORD_DETECTOR, *ENCODERS):
             _set_threads(found[model.name], tuning.threads)

@@ -3,8 +3,8 @@
 
 glibc maps every large block anew and gives it back when it is freed; the kernel then clears all of its pages again, one
 fault for each 4 KiB. A study's tensors are some tens of megabytes at either end, a whole volume has up to 370, and
-clearing takes longer than copying does: on a virtual machine whose host takes free memory back, ten times as long. Kept,
-the tensors of one study lie where those of the last one did.
+clearing takes longer than copying does: on a virtual machine whose host takes free memory back, ten times as long.
+Kept, the tensors of one study lie where those of the last one did.
 
 Three settings do that. No block is mapped by itself. All threads share one heap: those of threads end at 64 MiB, and
 what does not fit is mapped after all. The heap gives back only what lies unused at its end beyond a gigabyte.

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from export.config import FORMS, differing, generate, warmup_data, write
+from export.config import FORMS, GPU, differing, generate, warmup_data, write
 from preprocess import admission, centre_line, slices, spine
 from vcf.contract import (
     AXIAL_SLICES,
@@ -175,8 +175,14 @@ def test_networks_that_batch_wait_for_other_studies_as_the_contract_says(form):
         policy = config.dynamic_batching.default_queue_policy
         assert policy.timeout_action == pb.ModelQueuePolicy.REJECT
         assert policy.allow_timeout_override == (model not in (*ENCODERS, *HEADS))
-        assert config.dynamic_batching.max_queue_delay_microseconds == model.batch_delay_us
-    assert all(CONFIGS[form][m.name].dynamic_batching.max_queue_delay_microseconds == 1000 for m in ENCODERS)
+        merges = form == GPU or model not in ENCODERS
+        assert config.dynamic_batching.max_queue_delay_microseconds == (model.batch_delay_us if merges else 0)
+    assert all(model.batch_delay_us == 1000 for model in ENCODERS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_encoders_merge_studies_on_a_gpu_alone(form):
+    assert {CONFIGS[form][m.name].HasField("dynamic_batching") for m in ENCODERS} == {form == GPU}
 
 
 @pytest.mark.parametrize("form", FORMS)

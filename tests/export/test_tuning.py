@@ -43,7 +43,7 @@ def test_only_what_was_asked_for_changes(form):
             if name in threaded:
                 each.parameters.pop(key, None)
             if name in {m.name for m in ENCODERS}:
-                each.dynamic_batching.ClearField("max_queue_delay_microseconds")
+                each.ClearField("dynamic_batching")
         assert model == committed[name]
 
 
@@ -92,3 +92,11 @@ def test_a_form_that_does_not_say_how_it_was_tuned(tmp_path):
     path.write_text(path.read_text().replace('"encoders"', '"coders"'))
     with pytest.raises(SetupError, match=r"patch_encoder_a/configs/tuned\.pbtxt does not say"):
         tuning.present(tmp_path)
+
+
+def test_without_a_delay_encoders_have_no_batcher():
+    alone = parsed(tuning.generate("tuned", Tuning("cpu", 2, 1, 0, None)))
+    merged = parsed(tuning.generate("tuned", Tuning("cpu", 2, 1, 0, 0)))
+    for model in ENCODERS:
+        assert not alone[model.name].HasField("dynamic_batching")
+        assert merged[model.name].HasField("dynamic_batching")
