@@ -85,8 +85,8 @@ def properties(parameters: Mapping[str, str]) -> dict[str, Any]:
             found[key] = PROPERTIES[key](key, value)
         elif key in SWITCHES:
             SWITCHES[key](key, value)
-    # 0 is all cores, to OpenVINO too.
-    found["INFERENCE_NUM_THREADS"] = found.get("INFERENCE_NUM_THREADS") or threads_abreast(parameters)
+    if not found.get("INFERENCE_NUM_THREADS") and (share := threads_abreast(parameters)):
+        found["INFERENCE_NUM_THREADS"] = share
     if "HINT_BF16" in parameters:
         found["INFERENCE_PRECISION_HINT"] = "bf16"
     return found

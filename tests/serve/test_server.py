@@ -180,11 +180,12 @@ def test_batch_beyond_the_contract_is_refused(triton_server):
         infer(triton_server, ENCODERS[0].name, {PATCHES.name: patches})
 
 
-def test_concurrent_studies_share_executions(triton_server):
-    """The answers are those of each request alone, though the encoder ran fewer times than it was asked."""
-    name, rng = ENCODERS[1].name, np.random.default_rng(2)
+@pytest.mark.parametrize(("model", "merges"), [(SPINAL_CORD_DETECTOR, True), (ENCODERS[1], False)])
+def test_concurrent_requests_are_merged_where_the_configuration_says_so(triton_server, model, merges):
+    """The answers are those of each request alone, though the detector ran fewer times than it was asked."""
+    name, rng, (output,) = model.name, np.random.default_rng(2), model.outputs
     requests = [sample(name, rng, rows=int(rng.integers(1, 5))) for _ in range(24)]
-    alone = [infer(triton_server, name, arrays)[FEATURE_ROWS.name] for arrays in requests]
+    alone = [infer(triton_server, name, arrays)[output.name] for arrays in requests]
     with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
 
         def counts():
@@ -195,17 +196,17 @@ def test_concurrent_studies_share_executions(triton_server):
         for number, arrays in enumerate(requests):
 
             def done(result, error, number=number):
-                results[number] = error or result.as_numpy(FEATURE_ROWS.name)
+                results[number] = error or result.as_numpy(output.name)
 
             client.async_infer(name, inputs_of(name, arrays), done)
         until = time.monotonic() + 60
         while len(results) < len(requests) and time.monotonic() < until:
             time.sleep(0.01)
-        patches, executions = counts() - before
+        rows, executions = counts() - before
     for number, expected in enumerate(alone):
         np.testing.assert_allclose(results[number], expected, rtol=1e-6, atol=1e-6)
-    assert patches == sum(len(arrays[PATCHES.name]) for arrays in requests)
-    assert executions < len(requests)
+    assert rows == sum(len(arrays[model.inputs[0].name]) for arrays in requests)
+    assert (executions < len(requests)) == merges
 
 
 def test_all_are_warmed_up_before_ready(triton_server):
