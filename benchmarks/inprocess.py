@@ -117,7 +117,9 @@ class Pipeline:
 
 
 def openvino_properties(model: Model) -> dict[str, Any]:
-    """How the ``cpu`` form's backend compiles a network (``backends/openvino/model.py``)."""
+    """How the ``cpu`` form's backend compiles a network (``backends/openvino/model.py``), with all cores: here the
+    encoders follow one another.
+    """
     parameters = network_runtime(model, CPU).parameters
     asked = {key: parameters[key] for key in ("NUM_STREAMS", "PERFORMANCE_HINT")}
     return {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False, **asked}

@@ -83,7 +83,7 @@ def properties(parameters: Mapping[str, str]) -> dict[str, Any]:
     for key, value in parameters.items():
         if key in PROPERTIES:
             found[key] = PROPERTIES[key](key, value)
-        elif key in SWITCHES:
+        elif key != NETWORKS_ABREAST:
             SWITCHES[key](key, value)
     if not found.get("INFERENCE_NUM_THREADS") and (share := threads_abreast(parameters)):
         found["INFERENCE_NUM_THREADS"] = share
