@@ -6,7 +6,7 @@ As NVIDIA's perf_analyzer does, window after window is measured, and the figures
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,14 +15,22 @@ MOST = 9
 """Windows, unless they are long."""
 
 
-def until_settled(measure: Callable[[], None], unsettled: Callable[[], bool], most: int = MOST) -> int:
-    """Measure windows, three at least, until none of the figures is unsettled or there are ``most``; how many."""
+def settling(unsettled: Callable[[], bool], most: int = MOST) -> Iterator[int]:
+    """Numbers of windows that the caller measures in turn, three at least, until none of the figures is unsettled or
+    there are ``most``.
+    """
     if most < COUNTED:
         raise ValueError(f"most is {most}, it must be {COUNTED} or more")
     for number in range(1, most + 1):
-        measure()
+        yield number
         if number >= COUNTED and not unsettled():
-            break
+            return
+
+
+def until_settled(measure: Callable[[], None], unsettled: Callable[[], bool], most: int = MOST) -> int:
+    """Measure windows as `settling` counts them; how many."""
+    for number in settling(unsettled, most):
+        measure()
     return number
 
 

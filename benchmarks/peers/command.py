@@ -42,9 +42,10 @@ def run(args: argparse.Namespace) -> "Result":
 
     from benchmarks import served
     from benchmarks.open_loop import may_go_first
+    from benchmarks.peers import side_by_side
     from benchmarks.peers.measure import Plan, measure
     from benchmarks.peers.page import fill
-    from benchmarks.peers.systems import reference, systems
+    from benchmarks.peers.systems import IN_PROCESS, TRITON, reference, systems
     from benchmarks.processes import adopt_orphans
     from benchmarks.reference import library
     from benchmarks.result import Result
@@ -71,8 +72,11 @@ def run(args: argparse.Namespace) -> "Result":
         },
     )
     studies = library(args.slices, args.studies)
-    here = [system for system in everyone if system.missing is None]
-    lines = asyncio.run(measure(here, studies, reference(studies), plan))
+    here = {system.name: system for system in everyone if system.missing is None}
+    right = reference(studies)
+    loop = here.pop(IN_PROCESS)
+    lines = asyncio.run(measure(list(here.values()), studies, right, plan))
+    lines[IN_PROCESS] = asyncio.run(side_by_side.measure(here[TRITON], loop, studies, right, plan))
     fill(result, lines, skipped, plan)
     result.figures["generator_goes_first"] = may_go_first()
     return result

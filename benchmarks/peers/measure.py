@@ -17,7 +17,7 @@ from benchmarks.closed_loop import Loop
 from benchmarks.distribution import Percentile, percentile
 from benchmarks.open_loop import WRONG, Ask, Call, closed_loop, open_loop
 from benchmarks.peers.server import PEERS
-from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
+from benchmarks.peers.systems import TRITON, Answer, System, Up
 from benchmarks.processes import cpu_s
 from clients.study import Study
 from vcf.errors import SetupError
@@ -56,7 +56,7 @@ class Turn:
     """What one system did in one round.
 
     calls
-        Those at its share of load, none for the loop in process.
+        Those at its share of load, none for the loop in one process.
     client_core_ms, server_core_ms
         Processor time of a study at saturation. The loop in one process counts as a server.
     """
@@ -78,11 +78,18 @@ class Turn:
 
 @dataclass
 class Line:
-    """One system and its turns; ``failed`` says why it did not come up."""
+    """One system and its turns.
+
+    failed
+        Why it did not come up.
+    triton_per_s
+        Triton's highest rates where it took turns with this system alone, as `side_by_side` has it.
+    """
 
     system: System
     turns: list[Turn] = field(default_factory=list)
     failed: str | None = None
+    triton_per_s: list[float] = field(default_factory=list)
 
     @property
     def rates_per_s(self) -> list[float]:
@@ -162,7 +169,7 @@ def paired(ours: Sequence[float], theirs: Sequence[float], value: float | None =
 
 
 def throughput_ratio(ours: Line, theirs: Line) -> Ratio:
-    """Of the highest rates."""
+    """Of the highest rates of the rounds."""
     return paired(ours.rates_per_s, theirs.rates_per_s)
 
 
@@ -198,27 +205,41 @@ async def measure(
 
 
 async def _turn(system: System, studies: Sequence[Study], right: Sequence[Answer], plan: Plan, number: int) -> Turn:
-    order = np.random.default_rng([plan.seed, number]).integers(len(studies), size=4096)
     async with system.up(MOST_IN_FLIGHT) as up:
-        ask = _asking(up, studies, right, order)
+        ask = asking(up, studies, right, plan.seed, number)
         await closed_loop(ask, plan.callers, plan.warm_up_s)
         with validity.watched(os.getpid()) as watch:
-            before_s = time.process_time(), cpu_s(os.getpid())
-            run = await closed_loop(ask, plan.callers, plan.seconds)
-            used_s = time.process_time() - before_s[0], cpu_s(os.getpid()) - before_s[1]
-            client_ms, server_ms = (1e3 * seconds / len(run.calls) for seconds in used_s)
-            saturated = _loop(run.calls, plan)
-            calls: tuple[Call, ...] = ()
-            if system.name != IN_PROCESS:
-                # One pattern, whatever the rate: as many arrivals with the same gaps, in units of the mean gap.
-                arrivals = poisson(1.0, plan.arrivals, plan.seed + number) / (plan.load * saturated.per_s)
-                calls = (await open_loop(arrivals.tolist(), ask, MOST_IN_FLIGHT)).calls
-    made = [*run.calls, *calls]
+            found = await saturated(ask, plan)
+            # One pattern, whatever the rate: as many arrivals with the same gaps, in units of the mean gap.
+            arrivals = poisson(1.0, plan.arrivals, plan.seed + number) / (plan.load * found.loop.per_s)
+            calls = (await open_loop(arrivals.tolist(), ask, MOST_IN_FLIGHT)).calls
+    made = [*found.calls, *calls]
     failures = tuple(call.failure for call in made if call.failure)
-    return Turn(up.startup_s, saturated, calls, failures, len(made), watch, client_ms, server_ms)
+    return Turn(up.startup_s, found.loop, calls, failures, len(made), watch, found.client_core_ms, found.server_core_ms)
 
 
-def _asking(up: Up, studies: Sequence[Study], right: Sequence[Answer], order: Any) -> Ask:
+@dataclass(frozen=True)
+class Saturated:
+    """A closed loop, and the processor time of a study in it."""
+
+    loop: Loop
+    calls: Sequence[Call]
+    client_core_ms: float
+    server_core_ms: float
+
+
+async def saturated(ask: Ask, plan: Plan) -> Saturated:
+    """As many callers as the plan says, for as long as it says."""
+    before_s = time.process_time(), cpu_s(os.getpid())
+    calls = (await closed_loop(ask, plan.callers, plan.seconds)).calls
+    used_s = time.process_time() - before_s[0], cpu_s(os.getpid()) - before_s[1]
+    return Saturated(_loop(calls, plan), calls, *(1e3 * seconds / len(calls) for seconds in used_s))
+
+
+def asking(up: Up, studies: Sequence[Study], right: Sequence[Answer], seed: int, number: int) -> Ask:
+    """Calls of a round, its studies in an order drawn for it; each answer is checked."""
+    order = np.random.default_rng([seed, number]).integers(len(studies), size=4096)
+
     async def ask(number: int) -> str | None:
         which = int(order[number % len(order)])
         return None if (await up.analyze(studies[which])).agrees(right[which]) else WRONG

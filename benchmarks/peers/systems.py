@@ -71,9 +71,7 @@ class System:
 
 
 def systems(peers: Sequence[str], workers: int | None = None, threads: int = 1, models: Path = MODELS) -> list[System]:
-    """All that are compared, in the order in which they take turns: the loop next to Triton, whose ratio is closest,
-    for the machine changes its speed within minutes.
-    """
+    """All that are compared, in the order in which they take turns."""
     openvino, onnx = "OpenVINO, heads ONNX Runtime", "ONNX Runtime"
     own = [
         System(TRITON, "Triton", openvino, "scout and crop, gRPC", lambda at_once: _triton(models, CPU, "crop")),

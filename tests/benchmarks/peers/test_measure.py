@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.closed_loop import Loop
 from benchmarks.open_loop import Call
+from benchmarks.peers import side_by_side
 from benchmarks.peers.measure import Line, Plan, Turn, measure, p99_ratio, paired, throughput_ratio
 from benchmarks.peers.page import fill
 from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
@@ -67,6 +68,7 @@ def test_a_late_generator_breaks_what_is_claimed_and_is_told_of_the_rest(name: s
     lines[name] = line(name, late)
     for one in lines.values():
         object.__setattr__(one.turns[0], "saturated", Loop(2, 1.0, [1.0], [500.0]))
+    lines[IN_PROCESS].triton_per_s.append(1.0)
     result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
     fill(result, lines, {}, Plan(1, 1.0, 0.0, 1, 0.8, 40, 1))
     rules = result.broken if breaks else result.figures["late"]
@@ -93,22 +95,17 @@ def test_turns_alternate_and_wrong_answers_are_counted() -> None:
         return System(name, name, "", "", up)
 
     mixed_up = {0: right[1], 1: right[1]}
-    systems = [
-        fake(TRITON, 0.01, dict(enumerate(right))),
-        fake("fastapi", 0.02, mixed_up),
-        fake(IN_PROCESS, 0.01, dict(enumerate(right))),
-    ]
+    systems = [fake(TRITON, 0.01, dict(enumerate(right))), fake("fastapi", 0.02, mixed_up)]
     plan = Plan(rounds=2, seconds=0.3, warm_up_s=0.05, callers=2, load=0.8, arrivals=10, seed=3)
     lines = asyncio.run(measure(systems, [0, 1], right, plan))  # type: ignore[arg-type, list-item]
-    assert events == ["+triton", "-triton", "+fastapi", "-fastapi", "+in_process", "-in_process"] * 2
-    triton, fastapi, loop = lines[TRITON], lines["fastapi"], lines[IN_PROCESS]
+    assert events == ["+triton", "-triton", "+fastapi", "-fastapi"] * 2
+    triton, fastapi = lines[TRITON], lines["fastapi"]
     assert not triton.turns[0].failures
     assert fastapi.turns[0].failures and set(fastapi.turns[0].failures) == {"WRONG"}
     assert any("differ from the reference" in rule for rule in fastapi.broken)
-    # One pattern of arrivals, whatever the rate; none for the loop.
+    # One pattern of arrivals, whatever the rate.
     for number in range(2):
         assert len(triton.turns[number].calls) == len(fastapi.turns[number].calls) > 0
-    assert not loop.turns[0].calls
     assert triton.turns[0].saturated.per_s > fastapi.turns[0].saturated.per_s
 
 
@@ -153,10 +150,11 @@ def test_a_peer_that_does_not_come_up_is_left_out_and_breaks_the_run() -> None:
         raise SetupError("FastAPI did not come up: no port")
         yield
 
-    systems = [System(name, name, "", "", up) for name in (TRITON, IN_PROCESS)]
-    systems.append(System("fastapi", "FastAPI", "", "", down))
+    systems = [System(TRITON, TRITON, "", "", up), System("fastapi", "FastAPI", "", "", down)]
+    loop = System(IN_PROCESS, IN_PROCESS, "", "", up)
     plan = Plan(rounds=2, seconds=0.1, warm_up_s=0.02, callers=1, load=0.8, arrivals=5, seed=3)
     lines = asyncio.run(measure(systems, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[arg-type, list-item]
+    lines[IN_PROCESS] = asyncio.run(side_by_side.measure(systems[0], loop, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[list-item]
     result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
     fill(result, lines, {"litserve": "not installed"}, plan)
     assert len(result.figures["systems"][TRITON]["client_core_ms"]) == 2
