@@ -29,9 +29,11 @@ def settling(unsettled: Callable[[], bool], most: int = MOST) -> Iterator[int]:
 
 def until_settled(measure: Callable[[], None], unsettled: Callable[[], bool], most: int = MOST) -> int:
     """Measure windows as `settling` counts them; how many."""
-    for number in settling(unsettled, most):
+    windows = 0
+    for _ in settling(unsettled, most):
         measure()
-    return number
+        windows += 1
+    return windows
 
 
 def rounds_of(runs: int) -> int:

@@ -219,8 +219,8 @@ def _ratios(others: Sequence[Line], throughput: Mapping[str, Ratio], p99: Mappin
         rows.append([line.system.title, str(throughput[line.system.name]), None if ratio is None else str(ratio)])
     return Section(
         "Triton over the others",
-        "Ratios within a round or window, median (least to greatest), of the loop that of the last three; of p99 the ratio of all rounds together. More throughput "
-        "and less p99 is better.",
+        "Ratios within a round, median (least to greatest); over the loop those within a window, median of the last "
+        "three; of p99 the ratio of all rounds together. More throughput and less p99 is better.",
         header=("over", "throughput", "p99"),
         rows=rows,
     )
