@@ -311,6 +311,10 @@ one of several steps abreast fails, Triton (2.51) never frees the study and wait
 NETWORKS_ABREAST = "NETWORKS_ABREAST"
 """Parameter in a network's configuration: how many networks run at the same time. Each gets its part of the cores where
 the configuration gives it no number of threads of its own."""
+ROWS_A_PASS = "ROWS_A_PASS"
+"""Parameter in a network's configuration: how many rows of a batch go through it at a time, at most. Activations then
+take the memory of so many, however many studies are in flight, and a runtime that plans a network anew for each number
+of rows has few of them to plan."""
 
 
 def _step(model: Model, member: str = "", **outside_names: str | None) -> Step:

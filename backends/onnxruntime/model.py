@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vcf.contract import NETWORKS_ABREAST
-from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
+from vcf.serve.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
 
 # The library reports models and sessions to its vendor's server unless told not to. Medical software does not.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -41,7 +40,7 @@ PARAMETERS = (
     "enable_mem_pattern",
     "share_session_between_instances",  # here every instance is a process of its own, and nothing can be shared
     ARENA_SHRINKAGE,
-    NETWORKS_ABREAST,
+    *OWN_PARAMETERS,
 )
 CUDA_PARAMETERS = ("cudnn_conv_algo_search", "gpu_mem_limit", "arena_extend_strategy", "do_copy_in_default_stream")
 ELSEWHERE = dict.fromkeys(CUDA_PARAMETERS, "is for the CUDA provider, and this backend runs on the CPU")

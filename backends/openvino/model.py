@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vcf.contract import NETWORKS_ABREAST
-from vcf.serve.runtime_model import Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
+from vcf.serve.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
 
 # OpenVINO reports its import to a vendor's server unless this package is missing. Medical software does not.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -83,7 +82,7 @@ def properties(parameters: Mapping[str, str]) -> dict[str, Any]:
     for key, value in parameters.items():
         if key in PROPERTIES:
             found[key] = PROPERTIES[key](key, value)
-        elif key != NETWORKS_ABREAST:
+        elif key not in OWN_PARAMETERS:
             SWITCHES[key](key, value)
     if not found.get("INFERENCE_NUM_THREADS") and (share := threads_abreast(parameters)):
         found["INFERENCE_NUM_THREADS"] = share
@@ -98,7 +97,7 @@ class TritonPythonModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read, check and compile the network; a `ConfigError` keeps the model from loading."""
         self.model = RuntimeModel.from_args(args, "model.xml")
-        self.model.check_parameters([*PROPERTIES, *SWITCHES, NETWORKS_ABREAST], ELSEWHERE)
+        self.model.check_parameters([*PROPERTIES, *SWITCHES, *OWN_PARAMETERS], ELSEWHERE)
         compile_properties = properties(self.model.parameters)
         core = openvino.Core()
         network = core.read_model(self.model.path)

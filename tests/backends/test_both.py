@@ -32,6 +32,21 @@ def test_requests_of_a_batch_are_merged_and_split_again(kit, monkeypatch):
         np.testing.assert_allclose(response.arrays()["y"], kit.expected(rows), rtol=1e-6, atol=1e-6)
 
 
+def test_a_batch_goes_through_in_passes_of_so_many_rows(kit, monkeypatch):
+    model = kit.load({"ROWS_A_PASS": "4"})
+    sizes, infer = [], model._infer
+    monkeypatch.setattr(model, "_infer", lambda inputs: sizes.append(len(inputs["x"])) or infer(inputs))
+    alone, merged = RNG.normal(size=(9, 3)), [RNG.normal(size=(n, 3)) for n in (3, 2)]
+    responses = [*model.execute([kit.request(alone)]), *model.execute([kit.request(rows) for rows in merged])]
+    assert sizes == [4, 4, 1, 4, 1]
+    for rows, response in zip([alone, *merged], responses, strict=True):
+        np.testing.assert_allclose(response.arrays()["y"], kit.expected(rows), rtol=1e-6, atol=1e-6)
+
+
+def test_passes_are_of_batches(kit):
+    assert "'ROWS_A_PASS' is for models with a max_batch_size" in refusal(kit, {"ROWS_A_PASS": "4"}, max_batch_size=0)
+
+
 def test_without_a_batch_dimension_every_request_runs_alone(kit, monkeypatch):
     model = kit.load(max_batch_size=0, x_dims="-1, 3", y_dims="-1, 2")
     sizes, infer = [], model._infer
@@ -124,6 +139,7 @@ def test_a_number_of_threads_goes_before_the_share_of_the_cores(kit):
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "all"])
-def test_a_number_of_networks_that_is_none(kit, value):
-    with pytest.raises(ConfigError, match=f"'NETWORKS_ABREAST' must be a number, 1 or more, found '{value}'"):
-        kit.load({"NETWORKS_ABREAST": value})
+@pytest.mark.parametrize("key", ["NETWORKS_ABREAST", "ROWS_A_PASS"])
+def test_a_number_that_is_none(kit, key, value):
+    with pytest.raises(ConfigError, match=f"'{key}' must be a number, 1 or more, found '{value}'"):
+        kit.load({key: value})

@@ -23,6 +23,7 @@ from vcf.contract import (
     MODELS,
     NETWORKS,
     NETWORKS_ABREAST,
+    ROWS_A_PASS,
     SLICE_INDICES,
     SPACING_MM,
     SPINE_PATCHES,
@@ -48,7 +49,10 @@ ONNXRUNTIME_PARAMETERS = {  # README of triton-inference-server/onnxruntime_back
     "enable_mem_arena": {"0", "1"},
     "enable_mem_pattern": {"0", "1"},
 }
-OWN_PARAMETERS = {NETWORKS_ABREAST: {str(len(ENCODERS))}}  # of the backends of this repository; Triton's own ignore it
+OWN_PARAMETERS = {  # of the backends of this repository; Triton's own ignore them
+    NETWORKS_ABREAST: {str(len(ENCODERS))},
+    ROWS_A_PASS: {"16"},
+}
 ITEM_SIZE = {pb.TYPE_INT16: 2, pb.TYPE_INT32: 4, pb.TYPE_FP32: 4, pb.TYPE_INT64: 8}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import DTypeLike, NDArray
 
-from vcf.contract import ABREAST, NETWORKS_ABREAST
+from vcf.contract import ABREAST, NETWORKS_ABREAST, ROWS_A_PASS
 from vcf.cores import cores
 from vcf.errors import DeadlineExceeded
 from vcf.serve import deadline
@@ -34,6 +34,8 @@ DTYPES: dict[str, DTypeLike] = {
     "TYPE_FP32": np.float32,
     "TYPE_FP64": np.float64,
 }
+OWN_PARAMETERS = (NETWORKS_ABREAST, ROWS_A_PASS)
+"""Accepted beside those of the official backends, which ignore them."""
 Arrays = dict[str, NDArray[Any]]
 Infer = Callable[[Arrays], Arrays]
 
@@ -52,10 +54,15 @@ def threads_abreast(parameters: Mapping[str, str]) -> int:
     ConfigError
         If the parameter is not a number, 1 or more.
     """
-    value = parameters.get(NETWORKS_ABREAST, "1")
-    if not value.isdecimal() or int(value) < 1:
-        raise ConfigError(f"the parameter {NETWORKS_ABREAST!r} must be a number, 1 or more, found {value!r}")
-    return 0 if int(value) == 1 else math.ceil(cores() / int(value))
+    abreast = _positive(parameters, NETWORKS_ABREAST) or 1
+    return 0 if abreast == 1 else math.ceil(cores() / abreast)
+
+
+def _positive(parameters: Mapping[str, str], key: str) -> int | None:
+    value = parameters.get(key)
+    if value is not None and (not value.isdecimal() or int(value) < 1):
+        raise ConfigError(f"the parameter {key!r} must be a number, 1 or more, found {value!r}")
+    return value if value is None else int(value)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class RuntimeModel:
     max_batch_size: int
     parameters: dict[str, str]
     config: dict[str, Any]
+    rows_a_pass: int | None = None
+    """Of a batch; None is all of them."""
 
     @classmethod
     def from_args(cls, args: Mapping[str, str], default_file_name: str) -> "RuntimeModel":
@@ -100,14 +109,19 @@ class RuntimeModel:
         if not path.exists():
             raise ConfigError(f"version {args['model_version']} of the model has no file {path.name}")
         batched = config["max_batch_size"] > 0
+        parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
+        rows_a_pass = _positive(parameters, ROWS_A_PASS)
+        if rows_a_pass and not batched:
+            raise ConfigError(f"the parameter {ROWS_A_PASS!r} is for models with a max_batch_size")
         return cls(
             name=config["name"],
             path=path,
             inputs=tuple(_port(entry, batched) for entry in config["input"]),
             outputs=tuple(_port(entry, batched) for entry in config["output"]),
             max_batch_size=config["max_batch_size"],
-            parameters={key: value["string_value"] for key, value in config.get("parameters", {}).items()},
+            parameters=parameters,
             config=config,
+            rows_a_pass=rows_a_pass,
         )
 
     def check_parameters(self, accepted: Iterable[str], elsewhere: Mapping[str, str]) -> None:
@@ -204,7 +218,7 @@ def _late(model: RuntimeModel, request: Any) -> Any:
 def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:
     each = [_inputs(model, request) for request in requests]
     merged = {port.name: np.concatenate([inputs[port.name] for inputs in each]) for port in model.inputs}
-    outputs = infer(merged)
+    outputs = _in_passes(model, merged, infer)
     ends = np.cumsum([len(inputs[model.inputs[0].name]) for inputs in each])
     for name, output in outputs.items():
         if len(output) != ends[-1]:
@@ -216,9 +230,19 @@ def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> lis
     ]
 
 
+def _in_passes(model: RuntimeModel, inputs: Arrays, infer: Infer) -> Arrays:
+    rows, most = len(inputs[model.inputs[0].name]), model.rows_a_pass
+    if most is None or rows <= most:
+        return infer(inputs)
+    passes = [
+        infer({name: array[start : start + most] for name, array in inputs.items()}) for start in range(0, rows, most)
+    ]
+    return {port.name: np.concatenate([outputs[port.name] for outputs in passes]) for port in model.outputs}
+
+
 def _alone(model: RuntimeModel, request: Any, infer: Infer) -> Any:
     try:
-        return _response(request, infer(_inputs(model, request)))
+        return _response(request, _in_passes(model, _inputs(model, request), infer))
     except Exception as error:
         reason = str(error).strip().splitlines()
         text = f"model {model.name!r} failed: {reason[0] if reason else type(error).__name__}"
