@@ -23,8 +23,8 @@ from preprocess.tiling import locations, patch_centres_mm, patch_count
 from vcf.errors import Code, StudyRefused
 
 Spacing = tuple[float, float, float]
-_ROWS = 40
-"""Front-to-back rows that are floating-point numbers at a time, at most: about a quarter of the box, for memory and
+_ROWS = 26
+"""Front-to-back rows that are floating-point numbers at a time, at most: about an eighth of the box, for memory and
 cache. Rows, since a row is in one piece in memory: parts of rows would fetch the same cache lines again."""
 _TOGETHER = 2
 """Patches whose rows one matrix product makes: neighbours need nearly the same voxels, which BLAS copies each time."""
@@ -59,6 +59,15 @@ class _Places:
     x: NDArray[np.float64]
     window: Window
     """Of the volume: all voxels that any sample is made of."""
+
+
+@dataclass(frozen=True)
+class _Added:
+    """Values (H, some of W, columns of the box) to be added to these front-to-back columns of a patch."""
+
+    patch: int
+    columns: slice
+    values: NDArray[np.float32]
 
 
 def window(shape: tuple[int, ...], spacing_mm: Spacing, line: CentreLine, spec: PatchSpec = PATCH) -> Window:
@@ -104,39 +113,39 @@ def extract(
     along_x = [tent_weights(places, n_x, dx, pitch_x, at.window.x).transpose(0, 2, 1) for places in at.x]
     box, first_y = crop.take(at.window), at.window.y.start
 
-    def of_rows(part_y: slice) -> NDArray[np.float32]:
-        """What these rows of the box add to the patches before the columns are weighed: (k, H, W, columns)."""
+    # (W, rows): whether a column of the patch has anything of a row. Most have nothing of a part's rows.
+    reached = [weights.max(0) > 0 for weights in along_y]
+
+    def of_rows(part_y: slice) -> list[_Added]:
+        """What these rows of the box add to the patches, before left and right are weighed."""
         part = box[:, part_y].astype(np.float32)
         part -= AIR_HU  # so that no weight at all reads as air
         held = slice(first_y + part_y.start, first_y + part_y.stop)
-        added = np.zeros((len(at.centres_mm), height, width, box.shape[2]), np.float32)
-        for start in range(0, len(added), _TOGETHER):
-            group = slice(start, start + _TOGETHER)
-            needed = [_both(rows, held) for rows in in_y[group]]
-            filled = [rows for rows in needed if rows.stop > rows.start]
-            if not filled:
+        added = []
+        for start in range(0, len(in_y), _TOGETHER):
+            group = range(start, min(start + _TOGETHER, len(in_y)))
+            needed = {number: rows for number in group if (rows := _both(in_y[number], held))}
+            if not needed:
                 continue
-            first, last = min(rows.start for rows in filled), max(rows.stop for rows in filled)
+            first, last = min(rows.start for rows in needed.values()), max(rows.stop for rows in needed.values())
             # Only these rows of the part: a view that BLAS takes without a copy.
             near = part[:, first - held.start : last - held.start]
-            seen = along_z[group].reshape(-1, n_slices) @ near.reshape(n_slices, -1)
-            of_each = zip(
-                added[group],
-                seen.reshape(len(added[group]), height, *near.shape[1:]),
-                needed,
-                in_y[group],
-                along_y[group],
-                strict=True,
-            )
-            for patch, rows_seen, rows, of_weights, y in of_each:
-                if rows.stop > rows.start:
-                    weights = y[..., rows.start - of_weights.start : rows.stop - of_weights.start]
-                    np.matmul(weights, rows_seen[:, rows.start - first : rows.stop - first], out=patch)
+            seen = along_z[group.start : group.stop].reshape(-1, n_slices) @ near.reshape(n_slices, -1)
+            seen = seen.reshape(len(group), height, *near.shape[1:])
+            for number, rows in needed.items():
+                of_weights = slice(rows.start - in_y[number].start, rows.stop - in_y[number].start)
+                columns = np.flatnonzero(reached[number][:, of_weights].any(1))
+                if len(columns):
+                    between = slice(int(columns[0]), int(columns[-1]) + 1)
+                    weights = along_y[number][:, between, of_weights]
+                    rows_seen = seen[number - start, :, rows.start - first : rows.stop - first]
+                    added.append(_Added(number, between, np.matmul(weights, rows_seen)))
         return added
 
-    weighed = np.zeros((len(at.centres_mm), height, width, box.shape[2]), np.float32)
+    weighed = np.zeros((len(in_y), height, width, box.shape[2]), np.float32)
     for added in _in_order(of_rows, _parts(box.shape[1]), threads):
-        weighed += added
+        for one in added:
+            weighed[one.patch, :, one.columns] += one.values
     patches = np.empty((len(weighed), *spec.grid), np.float32)
     for patch, columns, x in zip(patches, weighed, along_x, strict=True):
         np.matmul(columns, x, out=patch)
@@ -158,9 +167,10 @@ def extract(
     return PatchSet(patches, locations(centres_mm, top_mm, bottom_mm), np.stack(boxes, -1).astype(np.float32))
 
 
-def _both(one: slice, other: slice) -> slice:
-    """What two ranges share; empty if nothing."""
-    return slice(max(one.start, other.start), min(one.stop, other.stop))
+def _both(one: slice, other: slice) -> slice | None:
+    """What two ranges share; None if nothing."""
+    shared = slice(max(one.start, other.start), min(one.stop, other.stop))
+    return shared if shared.stop > shared.start else None
 
 
 def _parts(rows: int) -> list[slice]:
@@ -170,9 +180,7 @@ def _parts(rows: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]
 
 
-def _in_order(
-    function: Callable[[slice], NDArray[np.float32]], parts: list[slice], threads: int
-) -> Iterator[NDArray[np.float32]]:
+def _in_order(function: Callable[[slice], list[_Added]], parts: list[slice], threads: int) -> Iterator[list[_Added]]:
     """The function of each part in the parts' order, so that a sum does not depend on the number of threads."""
     if threads < 2 or len(parts) < 2:
         yield from map(function, parts)
