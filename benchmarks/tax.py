@@ -31,7 +31,7 @@ THROUGHPUT_GOAL = 0.95
 LOOPS = 3
 """Of each way in a window, in turn: a machine that changes its speed within seconds does so for all ways."""
 TRIALS = 2
-"""Rounds of short loops that find the best number of callers; of one alone, a slow second of the machine would choose."""
+"""Rounds of short loops that find the best number of callers: in one, a slow second of the machine would choose."""
 MOST_WINDOWS = 6
 """Of saturated loops."""
 
