@@ -10,7 +10,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.check import Check
@@ -30,8 +30,9 @@ LATENCY_GOALS = {"crop": 1.15, "shm": 1.05}
 THROUGHPUT_GOAL = 0.95
 LOOPS = 3
 """Of each way in a window, in turn: a machine that changes its speed within seconds does so for all ways."""
-TRIALS = 2
-"""Rounds of short loops that find the best number of callers: in one, a slow second of the machine would choose."""
+TRIALS = 3
+"""Rounds of short loops that find the best number of callers, every other one backwards: in one, a slow second of the
+machine would choose."""
 MOST_WINDOWS = 6
 """Of saturated loops."""
 
@@ -114,7 +115,7 @@ def _loops(
     theirs takes of the processor, by process, in milliseconds.
     """
     from benchmarks.closed_loop import closed_loop
-    from benchmarks.windows import until_settled
+    from benchmarks.windows import recent, until_settled
 
     cores = len(os.sched_getaffinity(0))
 
@@ -132,33 +133,44 @@ def _loops(
         return lambda at_once, seconds: closed_loop(lambda: check.findings(client.analyze(study)), at_once, seconds)
 
     ways = {IN_PROCESS: in_process} | {wire: served(client) for wire, client in clients.items()}
+    # As many as cores keep them busy in one process; served, the next study is prepared meanwhile.
     tried = {IN_PROCESS: (1, cores, cores + 1, 2 * cores)} | dict.fromkeys(clients, (cores + 1, 2 * cores, 3 * cores))
-    rates: dict[str, dict[int, float]] = {way: dict.fromkeys(tried[way], 0.0) for way in ways}
-    for _ in range(TRIALS):
-        for way, loop in ways.items():
-            for callers in tried[way]:
-                rates[way][callers] += loop(callers, seconds / LOOPS).per_s
-    best = {way: max(of_callers, key=of_callers.__getitem__) for way, of_callers in rates.items()}
+    best = fastest(ways, tried, seconds / LOOPS)
     loops: dict[str, list[Loop]] = {way: [] for way in ways}
-    used_s: dict[str, dict[str, float]] = {way: {} for way in ways}
-    studies = dict.fromkeys(ways, 0)
+    used_s: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    studies: dict[str, list[int]] = {way: [] for way in ways}
 
     def window() -> None:
         for way, loop in [*ways.items()] * LOOPS:
             before_s, answers_before = _core_s() | {IN_PROCESS: pipeline_s}, check.answers
             loops[way].append(loop(best[way], seconds / LOOPS))
-            for part, core_s in (_core_s() | {IN_PROCESS: pipeline_s}).items():
-                used_s[way][part] = used_s[way].get(part, 0.0) + core_s - before_s.get(part, 0.0)
-            studies[way] += check.answers - answers_before
+            after_s = _core_s() | {IN_PROCESS: pipeline_s}
+            used_s[way].append({part: core_s - before_s.get(part, 0.0) for part, core_s in after_s.items()})
+            studies[way].append(check.answers - answers_before)
 
     def unsettled() -> bool:
         return any(_throughput_target(way, loops[way], loops[IN_PROCESS]).unsettled for way in clients)
 
     until_settled(window, unsettled, MOST_WINDOWS)
-    core_ms = {
-        way: {part: 1e3 * core_s / studies[way] for part, core_s in parts.items()} for way, parts in used_s.items()
-    }
-    return loops, core_ms
+    return loops, {way: _core_ms(recent(used_s[way], LOOPS), recent(studies[way], LOOPS)) for way in ways}
+
+
+def _core_ms(used_s: Sequence[Mapping[str, float]], studies: Sequence[int]) -> dict[str, float]:
+    """Of a study by process, from what loops took and how many studies they answered."""
+    parts = dict.fromkeys(part for loop in used_s for part in loop)
+    return {part: 1e3 * sum(loop.get(part, 0.0) for loop in used_s) / sum(studies) for part in parts}
+
+
+def fastest(
+    ways: "Mapping[str, Callable[[int, float], Loop]]", tried: Mapping[str, Sequence[int]], seconds: float
+) -> dict[str, int]:
+    """Of the numbers of callers tried each way, the one with the highest rate, median of the trials."""
+    pairs = [(way, callers) for way in ways for callers in tried[way]]
+    per_s: dict[tuple[str, int], list[float]] = {pair: [] for pair in pairs}
+    for trial in range(TRIALS):
+        for way, callers in reversed(pairs) if trial % 2 else pairs:
+            per_s[way, callers].append(ways[way](callers, seconds).per_s)
+    return {way: max(tried[way], key=lambda callers: statistics.median(per_s[way, callers])) for way in ways}
 
 
 def _core_s() -> dict[str, float]:

@@ -24,8 +24,9 @@ from vcf.errors import Code, StudyRefused
 
 Spacing = tuple[float, float, float]
 _ROWS = 26
-"""Front-to-back rows that are floating-point numbers at a time, at most: about an eighth of the box, for memory and
-cache. Rows, since a row is in one piece in memory: parts of rows would fetch the same cache lines again."""
+"""Front-to-back rows that a thread has as floating-point numbers at a time, at most: about an eighth of the box where
+pixels are 0.7 mm, for memory and cache. Rows, since a row is in one piece in memory: parts of rows would fetch the same
+cache lines again."""
 _TOGETHER = 2
 """Patches whose rows one matrix product makes: neighbours need nearly the same voxels, which BLAS copies each time."""
 

@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> "Result":
     right = reference(studies)
     loop = here.pop(IN_PROCESS)
     lines = asyncio.run(measure(list(here.values()), studies, right, plan))
-    lines[IN_PROCESS] = asyncio.run(side_by_side.measure(here[TRITON], loop, studies, right, plan))
+    beside = asyncio.run(side_by_side.measure(here[TRITON], loop, studies, right, plan))
+    lines |= {line.system.name: line for line in beside}
     fill(result, lines, skipped, plan)
     result.figures["generator_goes_first"] = may_go_first()
     return result

@@ -78,18 +78,11 @@ class Turn:
 
 @dataclass
 class Line:
-    """One system and its turns.
-
-    failed
-        Why it did not come up.
-    triton_per_s
-        Triton's highest rates where it took turns with this system alone, as `side_by_side` has it.
-    """
+    """One system and its turns; ``failed`` says why it did not come up."""
 
     system: System
     turns: list[Turn] = field(default_factory=list)
     failed: str | None = None
-    triton_per_s: list[float] = field(default_factory=list)
 
     @property
     def rates_per_s(self) -> list[float]:

@@ -12,6 +12,7 @@ from benchmarks.page import Cell, Section, svg
 from benchmarks.peers import side_by_side
 from benchmarks.peers.measure import Line, Plan, Ratio, ours, p99_ratio, throughput_ratio
 from benchmarks.peers.server import PEERS
+from benchmarks.peers.side_by_side import TRITON_BESIDE
 from benchmarks.peers.systems import IN_PROCESS, TRITON
 from benchmarks.result import Result, Target, installed
 
@@ -47,7 +48,8 @@ CHOICES = (
         "A B C … A B C …: a system starts, warms up, runs its closed loop of {callers} callers, then Poisson arrivals "
         "at {load:.0%} of the rate just found, and stops before the next one starts. In a round all have the same "
         "pattern of arrivals, stretched to their rates. Latency counts from the scheduled time. Last come Triton and "
-        "the in-process loop, both up and each in turn the only one at work, until three windows agree.",
+        "the in-process loop, both up and each in turn the only one at work, A B B A in windows, until three of them "
+        "agree or all lie on one side of the goal.",
     ),
 )
 
@@ -61,9 +63,11 @@ def fill(result: Result, lines: Mapping[str, Line], skipped: Mapping[str, str], 
     lines = {name: line for name, line in lines.items() if not line.failed}
     skipped = {**skipped, **failed}
     triton = ours(dict(lines))
-    others = [line for name, line in lines.items() if name != TRITON]
+    others = [line for name, line in lines.items() if name not in (TRITON, TRITON_BESIDE)]
     throughput = {
-        line.system.name: side_by_side.ratio(line) if line.triton_per_s else throughput_ratio(triton, line)
+        line.system.name: side_by_side.ratio(lines[TRITON_BESIDE], line)
+        if line.system.name == IN_PROCESS
+        else throughput_ratio(triton, line)
         for line in others
     }
     p99 = {line.system.name: p99_ratio(triton, line) for line in others}
@@ -117,7 +121,7 @@ def _targets(
                 Target(f"throughput at saturation over {title}", rate.value, 1.0, False, rate.rounds),
                 Target(f"p99 at {plan.load:.0%} of own maximum over {title}", p99_of.value, 1.0, windows=p99_of.rounds),
             ]
-    return [*targets, side_by_side.target(lines[IN_PROCESS])]
+    return [*targets, side_by_side.target(lines[TRITON_BESIDE], lines[IN_PROCESS])]
 
 
 def _entry(line: Line) -> dict[str, Any]:

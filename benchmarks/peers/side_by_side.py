@@ -8,49 +8,67 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks import validity
 from benchmarks.open_loop import closed_loop
-from benchmarks.peers.measure import MOST_IN_FLIGHT, Line, Plan, Ratio, Saturated, Turn, asking, paired, saturated
-from benchmarks.peers.systems import Answer, System
+from benchmarks.peers.measure import MOST_IN_FLIGHT, Line, Plan, Ratio, Turn, asking, paired, saturated
+from benchmarks.peers.systems import Answer, System, Up
 from benchmarks.result import Target
-from benchmarks.windows import recent, settling
+from benchmarks.windows import means, recent, settling
 from clients.study import Study
 
 GOAL = 0.95
+TRITON_BESIDE = "triton_beside_loop"
+"""Name of Triton's line here; its other one is that of the rounds."""
+TURNS = 2
+"""Of each in a window, A B B A: what the machine gains or loses at an even pace is the same for both."""
+MOST_WINDOWS = 6
 
 
-def ratio(loop: Line) -> Ratio:
-    """Triton's studies a second over the loop's, with all cores busy: of the last three windows, and of each."""
-    windows = paired(loop.triton_per_s, loop.rates_per_s).rounds
+def ratio(triton: Line, loop: Line) -> Ratio:
+    """Studies a second over those of the loop, with all cores busy: of the last three windows, and of each."""
+    windows = paired(means(triton.rates_per_s, TURNS), means(loop.rates_per_s, TURNS)).rounds
     return Ratio(statistics.median(recent(windows, 1)), windows)
 
 
-def target(loop: Line) -> Target:
+def target(triton: Line, loop: Line) -> Target:
     """The ratio with its goal."""
-    found = ratio(loop)
+    found = ratio(triton, loop)
     return Target("throughput at saturation over in-process loop", found.value, GOAL, False, found.rounds)
 
 
-async def measure(triton: System, loop: System, studies: Sequence[Study], right: Sequence[Answer], plan: Plan) -> Line:
-    """The loop's line, with Triton's rates beside its own. Who begins changes from window to window."""
-    line = Line(loop)
+async def measure(
+    triton: System, loop: System, studies: Sequence[Study], right: Sequence[Answer], plan: Plan
+) -> tuple[Line, Line]:
+    """Both lines, of `TURNS` turns a window: Triton's and the loop's."""
+    ours, theirs = Line(replace(triton, name=TRITON_BESIDE, title=f"{triton.title}, beside the loop")), Line(loop)
     async with triton.up(MOST_IN_FLIGHT) as served, loop.up(MOST_IN_FLIGHT) as alone:
-        for up in (served, alone):
-            await closed_loop(asking(up, studies, right, plan.seed, 0), plan.callers, plan.warm_up_s)
-        for number in settling(lambda: bool(target(line).unsettled)):
-            found: dict[str, Saturated] = {}
-            pair = {triton.name: served, loop.name: alone}
-            with validity.watched(os.getpid()) as watch:
-                for name in sorted(pair, reverse=number % 2 == 0):
-                    found[name] = await saturated(asking(pair[name], studies, right, plan.seed, number), plan)
-            calls = [call for one in found.values() for call in one.calls]
-            failures = tuple(call.failure for call in calls if call.failure)
-            ours, theirs = found[triton.name], found[loop.name]
-            line.triton_per_s.append(ours.loop.per_s)
-            line.turns.append(
-                Turn(0.0, theirs.loop, (), failures, len(calls), watch, theirs.client_core_ms, theirs.server_core_ms)
+        up = {TRITON_BESIDE: served, loop.name: alone}
+        for one in up.values():
+            await closed_loop(asking(one, studies, right, plan.seed, 0), plan.callers, plan.warm_up_s)
+        for number in settling(lambda: bool(target(ours, theirs).unsettled), MOST_WINDOWS):
+            for line in (ours, theirs, theirs, ours):
+                line.turns.append(await _turn(up[line.system.name], studies, right, plan, number))
+            rates = ", ".join(
+                f"{line.system.title} {line.turns[-2].saturated.per_s:.3g} and {line.turns[-1].saturated.per_s:.3g}"
+                for line in (ours, theirs)
             )
-            rates = f"{theirs.loop.per_s:.3g} studies/s, Triton {ours.loop.per_s:.3g}"
-            print(f"window {number}: {loop.title} {rates}", file=sys.stderr)
-    return line
+            print(f"window {number}: {rates} studies/s", file=sys.stderr)
+    return ours, theirs
+
+
+async def _turn(up: Up, studies: Sequence[Study], right: Sequence[Answer], plan: Plan, number: int) -> Turn:
+    with validity.watched(os.getpid()) as watch:
+        found = await saturated(asking(up, studies, right, plan.seed, number), plan)
+    failures = tuple(call.failure for call in found.calls if call.failure)
+    return Turn(
+        up.startup_s,
+        found.loop,
+        (),
+        failures,
+        len(found.calls),
+        watch,
+        found.client_core_ms,
+        found.server_core_ms,
+    )

@@ -43,6 +43,13 @@ def test_a_batch_goes_through_in_passes_of_so_many_rows(kit, monkeypatch):
         np.testing.assert_allclose(response.arrays()["y"], kit.expected(rows), rtol=1e-6, atol=1e-6)
 
 
+def test_a_pass_that_loses_rows_is_an_error(kit, monkeypatch):
+    model = kit.load({"ROWS_A_PASS": "4"})
+    monkeypatch.setattr(model, "_infer", lambda inputs: {"y": np.zeros((1, 2), np.float32)})
+    (response,) = model.execute([kit.request(RNG.normal(size=(9, 3)))])
+    assert response.error().message() == "model 'linear' failed: output 'y' has shape [1, 2] for a batch of 4"
+
+
 def test_passes_are_of_batches(kit):
     assert "'ROWS_A_PASS' is for models with a max_batch_size" in refusal(kit, {"ROWS_A_PASS": "4"}, max_batch_size=0)
 

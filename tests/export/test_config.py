@@ -26,6 +26,7 @@ from vcf.contract import (
     ROWS_A_PASS,
     SLICE_INDICES,
     SPACING_MM,
+    SPINAL_CORD_DETECTOR,
     SPINE_PATCHES,
     VOLUME,
     VOLUME_SHAPE,
@@ -170,6 +171,13 @@ def test_parameters_are_documented_ones(form, name):
         assert key in documented
         accepted = documented[key]
         assert value.string_value.isdecimal() if accepted is None else value.string_value in accepted
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_detector_and_encoders_take_few_rows_at_a_time_on_a_cpu(form):
+    for name, config in CONFIGS[form].items():
+        convolves = name == SPINAL_CORD_DETECTOR.name or name in {encoder.name for encoder in ENCODERS}
+        assert (ROWS_A_PASS in config.parameters) == (convolves and form != "gpu"), name
 
 
 @pytest.mark.parametrize("form", FORMS)

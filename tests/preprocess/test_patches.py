@@ -161,7 +161,9 @@ def test_threads_change_no_bit(spacing, threads):
     np.testing.assert_array_equal(many.patches, one.patches)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 39, 40, 80, 81, 152, 400])
+@pytest.mark.parametrize(
+    "rows", [0, 1, 2, *(n * patches._ROWS + over for n in (1, 2, 3, 4) for over in (-1, 0, 1)), 400]
+)
 def test_parts_hold_every_row_once_and_few_at_a_time(rows):
     parts = patches._parts(rows)
     assert [row for part in parts for row in range(part.start, part.stop)] == list(range(rows))

@@ -220,9 +220,7 @@ def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> lis
     merged = {port.name: np.concatenate([inputs[port.name] for inputs in each]) for port in model.inputs}
     outputs = _in_passes(model, merged, infer)
     ends = np.cumsum([len(inputs[model.inputs[0].name]) for inputs in each])
-    for name, output in outputs.items():
-        if len(output) != ends[-1]:
-            raise RuntimeError(f"output {name!r} has {len(output)} rows for a batch of {ends[-1]}")
+    _check_rows(outputs, int(ends[-1]))
     rows = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
     return [
         _response(request, {name: output[part] for name, output in outputs.items()})
@@ -234,10 +232,18 @@ def _in_passes(model: RuntimeModel, inputs: Arrays, infer: Infer) -> Arrays:
     rows, most = len(inputs[model.inputs[0].name]), model.rows_a_pass
     if most is None or rows <= most:
         return infer(inputs)
-    passes = [
-        infer({name: array[start : start + most] for name, array in inputs.items()}) for start in range(0, rows, most)
-    ]
+    passes = []
+    for start in range(0, rows, most):
+        part = {name: array[start : start + most] for name, array in inputs.items()}
+        passes.append(infer(part))
+        _check_rows(passes[-1], min(most, rows - start))
     return {port.name: np.concatenate([outputs[port.name] for outputs in passes]) for port in model.outputs}
+
+
+def _check_rows(outputs: Arrays, rows: int) -> None:
+    for name, output in outputs.items():
+        if output.shape[:1] != (rows,):
+            raise RuntimeError(f"output {name!r} has shape {list(output.shape)} for a batch of {rows}")
 
 
 def _alone(model: RuntimeModel, request: Any, infer: Infer) -> Any:

@@ -16,6 +16,7 @@ from benchmarks.open_loop import Call
 from benchmarks.peers import side_by_side
 from benchmarks.peers.measure import Line, Plan, Turn, measure, p99_ratio, paired, throughput_ratio
 from benchmarks.peers.page import fill
+from benchmarks.peers.side_by_side import TRITON_BESIDE, TURNS
 from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
 from benchmarks.result import Result
 from benchmarks.validity import Watch
@@ -64,11 +65,12 @@ def test_no_p99_without_latencies() -> None:
 def test_a_late_generator_breaks_what_is_claimed_and_is_told_of_the_rest(name: str, breaks: bool) -> None:
     """Sent 50 ms late, answered 100 ms after that: latency is 150 ms, and the load was not the one named."""
     late = Turn(1.0, turn(1.0, []).saturated, (Call(1.0, 1.05, 1.15),) * 40, (), 40, Watch())
-    lines = {TRITON: line(TRITON, turn(2.0, [10.0] * 40)), IN_PROCESS: line(IN_PROCESS, turn(2.0, []))}
+    lines = {TRITON: line(TRITON, turn(2.0, [10.0] * 40))}
+    lines |= {one: line(one, *[turn(2.0, [])] * TURNS) for one in (TRITON_BESIDE, IN_PROCESS)}
     lines[name] = line(name, late)
     for one in lines.values():
-        object.__setattr__(one.turns[0], "saturated", Loop(2, 1.0, [1.0], [500.0]))
-    lines[IN_PROCESS].triton_per_s.append(1.0)
+        for each in one.turns:
+            object.__setattr__(each, "saturated", Loop(2, 1.0, [1.0], [500.0]))
     result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
     fill(result, lines, {}, Plan(1, 1.0, 0.0, 1, 0.8, 40, 1))
     rules = result.broken if breaks else result.figures["late"]
@@ -154,7 +156,8 @@ def test_a_peer_that_does_not_come_up_is_left_out_and_breaks_the_run() -> None:
     loop = System(IN_PROCESS, IN_PROCESS, "", "", up)
     plan = Plan(rounds=2, seconds=0.1, warm_up_s=0.02, callers=1, load=0.8, arrivals=5, seed=3)
     lines = asyncio.run(measure(systems, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[arg-type, list-item]
-    lines[IN_PROCESS] = asyncio.run(side_by_side.measure(systems[0], loop, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[list-item]
+    beside = asyncio.run(side_by_side.measure(systems[0], loop, [0], [Answer(0.5, [0.5])], plan))  # type: ignore[list-item]
+    lines |= {line.system.name: line for line in beside}
     result = Result("peers", {"peer_workers": 1, "peer_threads": 1})
     fill(result, lines, {"litserve": "not installed"}, plan)
     assert len(result.figures["systems"][TRITON]["client_core_ms"]) == 2
