@@ -44,7 +44,8 @@ class TritonPythonModel:
             if seconds[0] < 0:
                 responses.append(pb_utils.InferenceResponse(error=pb_utils.TritonError("BAD_INPUT: negative")))
                 continue
-            time.sleep(float(seconds[0]))
+            # Never done at once: both instances are at work when two requests are there.
+            time.sleep(max(0.05, float(seconds[0])))
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("waited", seconds.copy())]))
         return responses
 """

@@ -114,7 +114,7 @@ def test_step_behind_another_one_does_not_begin_late(table):
 def test_backend_leaves_late_requests_out_of_the_batch(table):
     table.begin("late", 1)
     port = runtime_model.Port("x", np.dtype(np.float32), (-1, 2))
-    model = SimpleNamespace(name="net", inputs=(port,), outputs=(port,), max_batch_size=8)
+    model = SimpleNamespace(name="net", inputs=(port,), outputs=(port,), max_batch_size=8, rows_a_pass=None)
     requests = [
         stub.Request({"x": np.full((2, 2), value, np.float32)}, ["x"], request_id=name, timeout=1)
         for name, value in (("in time", 1), ("late", 2), ("also in time", 3))
@@ -136,7 +136,7 @@ def test_steps_abreast_finish_what_has_come_to_them(table):
     table.begin("late", 1)
     port = runtime_model.Port("x", np.dtype(np.float32), (-1, 2))
     for name in (ENCODERS[0].name, HEADS[2].name):
-        model = SimpleNamespace(name=name, inputs=(port,), outputs=(port,), max_batch_size=8)
+        model = SimpleNamespace(name=name, inputs=(port,), outputs=(port,), max_batch_size=8, rows_a_pass=None)
         request = stub.Request({"x": np.ones((2, 2), np.float32)}, ["x"], request_id="late", timeout=1)
         (response,) = runtime_model.answer(model, [request], dict)
         assert not response.has_error()
