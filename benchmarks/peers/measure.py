@@ -206,9 +206,7 @@ async def _turn(system: System, studies: Sequence[Study], right: Sequence[Answer
             # One pattern, whatever the rate: as many arrivals with the same gaps, in units of the mean gap.
             arrivals = poisson(1.0, plan.arrivals, plan.seed + number) / (plan.load * found.loop.per_s)
             calls = (await open_loop(arrivals.tolist(), ask, MOST_IN_FLIGHT)).calls
-    made = [*found.calls, *calls]
-    failures = tuple(call.failure for call in made if call.failure)
-    return Turn(up.startup_s, found.loop, calls, failures, len(made), watch, found.client_core_ms, found.server_core_ms)
+    return turn_of(up, found, watch, calls)
 
 
 @dataclass(frozen=True)
@@ -227,6 +225,13 @@ async def saturated(ask: Ask, plan: Plan) -> Saturated:
     calls = (await closed_loop(ask, plan.callers, plan.seconds)).calls
     used_s = time.process_time() - before_s[0], cpu_s(os.getpid()) - before_s[1]
     return Saturated(_loop(calls, plan), calls, *(1e3 * seconds / len(calls) for seconds in used_s))
+
+
+def turn_of(up: Up, found: Saturated, watch: validity.Watch, calls: tuple[Call, ...] = ()) -> Turn:
+    """What came of a closed loop, and of the calls at a share of its rate if there were any."""
+    made = [*found.calls, *calls]
+    failures = tuple(call.failure for call in made if call.failure)
+    return Turn(up.startup_s, found.loop, calls, failures, len(made), watch, found.client_core_ms, found.server_core_ms)
 
 
 def asking(up: Up, studies: Sequence[Study], right: Sequence[Answer], seed: int, number: int) -> Ask:

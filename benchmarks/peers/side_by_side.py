@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from benchmarks import validity
 from benchmarks.open_loop import closed_loop
-from benchmarks.peers.measure import MOST_IN_FLIGHT, Line, Plan, Ratio, Turn, asking, paired, saturated
+from benchmarks.peers.measure import MOST_IN_FLIGHT, Line, Plan, Ratio, Turn, asking, paired, saturated, turn_of
 from benchmarks.peers.systems import Answer, System, Up
 from benchmarks.result import Target
 from benchmarks.windows import means, recent, settling
@@ -61,14 +61,4 @@ async def measure(
 async def _turn(up: Up, studies: Sequence[Study], right: Sequence[Answer], plan: Plan, number: int) -> Turn:
     with validity.watched(os.getpid()) as watch:
         found = await saturated(asking(up, studies, right, plan.seed, number), plan)
-    failures = tuple(call.failure for call in found.calls if call.failure)
-    return Turn(
-        up.startup_s,
-        found.loop,
-        (),
-        failures,
-        len(found.calls),
-        watch,
-        found.client_core_ms,
-        found.server_core_ms,
-    )
+    return turn_of(up, found, watch)
