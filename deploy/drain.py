@@ -31,7 +31,7 @@ ESTABLISHED = "01"
 
 
 class NotDrained(Exception):
-    """What went wrong or still runs, in one line."""
+    """Tell what went wrong or still runs, in one line."""
 
 
 class Repository:
@@ -82,7 +82,7 @@ def connections(ports: Iterable[int], tables: Iterable[Path]) -> int:
 
 
 def _loopback(address: str) -> bool:
-    """Of an address as in /proc/net/tcp: 32-bit words in the byte order of the machine, then the port."""
+    """Read an address as in /proc/net/tcp: 32-bit words in the byte order of the machine, then the port."""
     words = address.partition(":")[0]
     packed = b"".join(int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8))
     text = socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the TensorRT plans with the TensorRT of the same release as the server's. Run it on the machine and GPU that
 # will serve them: a plan belongs to both.
-ARG TENSORRT_IMAGE=nvcr.io/nvidia/tensorrt:26.05-py3
+ARG TENSORRT_IMAGE=nvcr.io/nvidia/tensorrt:26.09-py3
 
 FROM ${TENSORRT_IMAGE}
 # What prints the commands needs no more than the standard library.
-COPY vcf /opt/vcf/vcf
-COPY preprocess /opt/vcf/preprocess
+COPY contract /opt/vcf/contract
+COPY clients/python /opt/vcf/clients/python
+COPY serving /opt/vcf/serving
 COPY export /opt/vcf/export
-ENV PYTHONPATH=/opt/vcf PYTHONDONTWRITEBYTECODE=1
-CMD ["bash", "-c", "set -e -o pipefail; python3 -m vcf export tensorrt --repository /models --trtexec | bash -ex; python3 -m vcf export plan --repository /models --record"]
+COPY cli /opt/vcf/cli
+ENV PYTHONPATH=/opt/vcf/contract:/opt/vcf/clients/python:/opt/vcf/serving:/opt/vcf/export:/opt/vcf/cli
+ENV PYTHONDONTWRITEBYTECODE=1
+# none, or sameComputeCapability: plans for every GPU of this one's generation.
+ENV VCF_HARDWARE_COMPATIBILITY=none
+CMD ["bash", "-c", "set -e -o pipefail; export=(python3 -m vcf_cli export plan --repository /models --hardware-compatibility $VCF_HARDWARE_COMPATIBILITY); \"${export[@]}\" --trtexec | bash -ex; \"${export[@]}\" --record"]

@@ -23,16 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+SELF_TEST = "self-test"
+"""The id that the steps know it by (``vcf_contract.contract.SELF_TEST``)."""
 ITEM_BYTES = {"BOOL": 1, "INT8": 1, "UINT8": 1, "INT16": 2, "UINT16": 2, "FP16": 2, "BF16": 2}
 ITEM_BYTES |= {"INT32": 4, "UINT32": 4, "FP32": 4, "INT64": 8, "UINT64": 8, "FP64": 8}
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Where JSON ends and raw tensors begin (KServe v2, *binary tensor data extension*)."""
 AFTERWARDS_S = 2
-"""For asking what a model has answered, once the time for its requests is over."""
+"""A time-out for asking what a model has answered, once the time for its requests is over."""
 
 
 class NotWell(Exception):
-    """What is wrong, in one line."""
+    """Tell what is wrong, in one line."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Server:
         return json.loads(reply.body or b"null")
 
     def answers(self, model: str) -> int:
-        """How many requests the model has answered since it was loaded."""
+        """Tell how many requests the model has answered since it was loaded."""
         statistics = self.get(model, "stats")["model_stats"]
         return sum(int(version["inference_stats"]["success"].get("count", 0)) for version in statistics)
 
@@ -108,7 +110,7 @@ class SelfTest:
 
     @classmethod
     def read(cls, server: Server, folder: Path) -> "SelfTest":
-        """From the configuration that is served, and the tensors in the model's folder."""
+        """Make the request from the configuration that is served, and the tensors in the model's folder."""
         config = server.get(folder.name, "config")
         warmups = config.get("model_warmup", [])
         tensors = warmups[0]["inputs"] if warmups else {tensor["name"]: tensor for tensor in config["input"]}
@@ -122,7 +124,9 @@ class SelfTest:
             raw.append((folder / "warmup" / file_name).read_bytes() if file_name else bytes(size))
             described = {"name": name, "datatype": datatype, "shape": shape}
             inputs.append({**described, "parameters": {"binary_data_size": len(raw[-1])}})
-        header = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+        # It goes before all that waits, and counts as no study.
+        parameters = {"binary_data_output": True, "priority": 1}
+        header = json.dumps({"id": SELF_TEST, "inputs": inputs, "parameters": parameters}).encode()
         groups = config["instance_group"]
         return cls(
             folder.name,
@@ -134,7 +138,7 @@ class SelfTest:
         )
 
     def run(self, server: Server) -> bool:
-        """Whether an answer came in time; raises ``NotWell`` if it is an error or lacks an output."""
+        """Tell whether an answer came in time; raises ``NotWell`` if it is an error or lacks an output."""
         path = f"/v2/models/{self.model}/infer"
         try:
             reply = server.call("POST", path, self.body, {HEADER_LENGTH: str(self.header_bytes)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def triton_server(tiny_repository: Path) -> Iterator["TritonServer"]:
     """The real server on free ports of this machine, serving the tiny repository in its CPU form."""
     if importlib.util.find_spec("pytriton") is None:
         pytest.skip("the Triton server is not installed (nvidia-pytriton)")
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
     with TritonServer(tiny_repository) as server:
         yield server

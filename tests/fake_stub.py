@@ -18,6 +18,12 @@ from tritonclient.grpc import model_config_pb2
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def config_text(folder, form="cpu"):
+    """What Triton reads of a model in a form: ``config.pbtxt`` where the form changes nothing."""
+    of_form = folder / "configs" / f"{form}.pbtxt"
+    return (of_form if of_form.is_file() else folder / "config.pbtxt").read_text()
+
+
 class Tensor:
     def __init__(self, name, array):
         if not isinstance(array, np.ndarray):
@@ -89,6 +95,30 @@ class Logger:
         cls.errors.append(text)
 
 
+class MetricFamily:
+    """Keeps the values of all metrics: ``values[name, labels]``."""
+
+    COUNTER, GAUGE = "counter", "gauge"
+    values: ClassVar[dict] = {}
+
+    def __init__(self, name, description, kind):
+        self.name = name
+
+    def Metric(self, labels):
+        return Metric((self.name, tuple(labels.items())))
+
+
+class Metric:
+    def __init__(self, key):
+        self.key = key
+
+    def increment(self, by):
+        MetricFamily.values[self.key] = MetricFamily.values.get(self.key, 0) + by
+
+    def set(self, value):
+        MetricFamily.values[self.key] = value
+
+
 def get_input_tensor_by_name(request, name):
     array = request._inputs.get(name)
     return None if array is None else Tensor(name, array)
@@ -120,6 +150,6 @@ def arguments(model: Path, config: str, version: str = "1") -> dict[str, str]:
 
 
 _stub = ModuleType("triton_python_backend_utils")
-for _member in (Tensor, TritonError, InferenceResponse, Logger, get_input_tensor_by_name):
+for _member in (Tensor, TritonError, InferenceResponse, Logger, MetricFamily, get_input_tensor_by_name):
     setattr(_stub, _member.__name__, _member)
 sys.modules.setdefault("triton_python_backend_utils", _stub)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compose file: accepted by docker-compose, open to this machine alone, and true to the repository."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vcf.contract import NETWORKS
+from vcf_contract.contract import NETWORKS
+from vcf_server.container import DRAIN_S
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ("gpu", "cpu", "plans", "client", "monitoring")
@@ -23,7 +25,7 @@ def services() -> dict[str, Any]:
     if not (compose := shutil.which("docker-compose")):
         pytest.skip("docker-compose is not installed (Debian package docker-compose)")
     profiles = [word for profile in PROFILES for word in ("--profile", profile)]
-    done = subprocess.run([compose, *profiles, "config"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([compose, *profiles, "config"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
     return found
@@ -48,21 +50,31 @@ def test_ports_are_open_to_this_machine_alone(services: dict[str, Any]) -> None:
 
 def test_mounts_are_read_only_but_for_plans_reports_and_series(services: dict[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service["volumes"]]
-    writable = {mount.split(":")[1] for mount in mounts if not mount.endswith(":ro")}
+    writable = {
+        mount["target"] if isinstance(mount, dict) else mount.split(":")[1]
+        for mount in mounts
+        if not (mount.get("read_only") if isinstance(mount, dict) else mount.endswith(":ro"))
+    }
     assert writable == {"/out", "/models", "/prometheus"}
     assert all(services[name]["volumes"][0].endswith("/models:ro") for name in ("triton-gpu", "triton-cpu"))
 
 
 @pytest.mark.parametrize("name", ["triton-gpu", "triton-cpu"])
 def test_servers_have_a_health_check_and_shared_memory(services: dict[str, Any], name: str) -> None:
+    """Not Triton's readiness, which stays true when a Python process has died."""
     service = services[name]
-    assert "/v2/health/ready" in service["healthcheck"]["test"][-1]
+    assert service["healthcheck"]["test"][-4:] == ["/opt/vcf/probe.py", "--ensembles", "--timeout-s", "20"]
     assert service["shm_size"]
     assert service["networks"]["default"]["aliases"] == ["triton"]
 
 
-def test_the_health_check_is_a_program(services: dict[str, Any]) -> None:
-    compile(services["triton-cpu"]["healthcheck"]["test"][-1], "healthcheck", "exec")
+@pytest.mark.parametrize("name", ["triton-gpu", "triton-cpu"])
+def test_a_server_has_time_to_end_its_studies(services: dict[str, Any], name: str) -> None:
+    service = services[name]
+    exit_s = next(float(word.partition("=")[2]) for word in service["command"] if word.startswith("--exit-timeout"))
+    assert service["command"][:3] == ["python3", "-m", "vcf_server.container"]
+    assert service["stop_grace_period"] in ("3m", "3m0s")
+    assert DRAIN_S + exit_s < 180
 
 
 def test_only_what_needs_a_gpu_reserves_one(services: dict[str, Any]) -> None:
@@ -83,12 +95,12 @@ def test_only_the_cpu_server_takes_the_cpu_configuration(services: dict[str, Any
 
 
 def test_the_gpu_server_looks_at_its_plans_before_it_starts(services: dict[str, Any]) -> None:
-    from vcf.serve.stale import POLICIES
+    from vcf_server.stale import CONTAINER_POLICIES
 
-    *python, models, policy, dashes, server = services["triton-gpu"]["command"][:7]
-    assert python == ["python3", "-m", "vcf.serve.stale"]
-    assert (models, dashes, server) == ("/models", "--", "tritonserver")
-    assert policy in POLICIES
+    *python, option, policy, dashes, server = services["triton-gpu"]["command"][:7]
+    assert python == ["python3", "-m", "vcf_server.container"]
+    assert (option, dashes, server) == ("--on-stale-plan", "--", "tritonserver")
+    assert policy in CONTAINER_POLICIES
 
 
 def test_plans_are_built_by_the_release_that_serves_them() -> None:
@@ -100,25 +112,30 @@ def test_plans_are_built_by_the_release_that_serves_them() -> None:
 
 
 def test_plan_commands_need_the_standard_library_alone(tiny_repository: Path) -> None:
-    """As the image of the plans runs it: no package installed, no site-packages."""
+    """As the image of the plans runs it: no package installed, no site-packages, only the folders that it copies."""
+    dockerfile = (ROOT / "deploy" / "plans.Dockerfile").read_text()
+    copied = dict(re.findall(r"^COPY (\S+) (/opt/vcf/\S+)$", dockerfile, re.MULTILINE))
+    (path,) = re.findall(r"^ENV PYTHONPATH=(\S+)$", dockerfile, re.MULTILINE)
+    assert path.split(":") == list(copied.values())
     command = [
         sys.executable,
         "-S",
         "-m",
-        "vcf",
+        "vcf_cli",
         "export",
         "tensorrt",
         "--repository",
         str(tiny_repository),
         "--trtexec",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    environment = {"PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in copied), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["trtexec"] * len(NETWORKS)
 
 
 def test_the_client_calls_the_server_by_its_alias(services: dict[str, Any]) -> None:
-    from vcf.cli import _parser
+    from vcf_cli import _parser
 
     args = _parser("analyze").parse_args(services["client"]["command"])
     assert args.server == ["triton:8001"]

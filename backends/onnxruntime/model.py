@@ -4,18 +4,17 @@
 Runs on the CPU provider only. Differences from the official backend: unknown parameters are refused (there, ignored).
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from vcf.serve.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
+from vcf_contract import telemetry
+from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer
 
-# The library reports models and sessions to its vendor's server unless told not to. Medical software does not.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+telemetry.switch_off()
 
-import onnxruntime
+import onnxruntime  # noqa: E402
 
 DTYPES = {
     "tensor(bool)": np.bool_,
@@ -84,7 +83,7 @@ def session_options(config: Mapping[str, Any], parameters: Mapping[str, str]) ->
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = GRAPH_LEVELS[level]
     options.execution_mode = EXECUTION_MODES[mode]
-    options.intra_op_num_threads = _count(parameters, "intra_op_thread_count") or threads_abreast(parameters)
+    options.intra_op_num_threads = _count(parameters, "intra_op_thread_count")
     options.inter_op_num_threads = _count(parameters, "inter_op_thread_count")
     options.enable_cpu_mem_arena = _switch(parameters, "enable_mem_arena")
     options.enable_mem_pattern = _switch(parameters, "enable_mem_pattern")

@@ -6,16 +6,15 @@ CPU decides); batches smaller than ``max_batch_size`` run at their own size (the
 ``ENABLE_BATCH_PADDING``, padded to it); unknown parameters are refused (there, ignored).
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from vcf.serve.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer, threads_abreast
+from vcf_contract import telemetry
+from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer
 
-# OpenVINO reports its import to a vendor's server unless this package is missing. Medical software does not.
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+telemetry.switch_off()
 
 import openvino  # noqa: E402
 
@@ -84,8 +83,6 @@ def properties(parameters: Mapping[str, str]) -> dict[str, Any]:
             found[key] = PROPERTIES[key](key, value)
         elif key not in OWN_PARAMETERS:
             SWITCHES[key](key, value)
-    if not found.get("INFERENCE_NUM_THREADS") and (share := threads_abreast(parameters)):
-        found["INFERENCE_NUM_THREADS"] = share
     if "HINT_BF16" in parameters:
         found["INFERENCE_PRECISION_HINT"] = "bf16"
     return found

@@ -17,7 +17,7 @@ export interface Patch {
   box_mm: [Point, Point];
 }
 
-/** What the analysis of one study found; `clients/findings.schema.json` describes every property. */
+/** What the analysis of one study found; `vcf_client/findings.schema.json` describes every property. */
 export interface Findings {
   schema_version: string;
   notice: string;
@@ -37,26 +37,42 @@ export interface Findings {
   /** For each series one sentence: taken or not, and why. */
   selection: string[];
   model: { name: string; version: string; networks: string[]; hash: string };
-  wire: string;
+  transport: string;
   bytes_sent: number;
   /** Wall time of each stage, in the order in which they ran. */
   timings_ms: Record<string, number>;
 }
 
+/** PEM files' contents. Without `ca` the system's authorities are trusted. */
+export interface Tls {
+  ca?: Buffer;
+  /** The client's own certificate and its key, for a server that asks for them. */
+  certificate?: Buffer;
+  key?: Buffer;
+}
+
 export interface ClientOptions {
-  /** Longest wait for the answer to one study, 120 000 by default. The server starts no further step after it. */
+  /** Longest wait for the findings of one study, retries included, 120 000 by default. No step starts after it. */
   deadlineMs?: number;
+  /** How often a request that no server has begun is sent, 5 by default. */
+  attempts?: number;
+  /** Turns TLS on. */
+  tls?: Tls;
+  /** `NAME=VALUE`; to other machines over TLS only. */
+  apiKey?: string;
 }
 
 export interface AnalyzeOptions {
   /** What to do if the patient is under 50 or of unknown age: flag it, which is the default, or refuse. */
   agePolicy?: 'warn' | 'block';
+  /** Urgent studies go before all routine ones that wait on the server, and find room where those are refused. */
+  priority?: 'routine' | 'urgent';
 }
 
 /** Sends studies to a Triton server and gets their findings. One client takes any number of studies at a time. */
 export class VcfClient {
-  /** @param address `host:port` of the server's gRPC endpoint, 127.0.0.1:8001 by default. */
-  constructor(address?: string, options?: ClientOptions);
+  /** @param address `host:port` of the server's gRPC endpoint, 127.0.0.1:8001 by default; several are used in turn. */
+  constructor(address?: string | string[], options?: ClientOptions);
 
   /** Whether the server answers and takes studies of DICOM files now. */
   isReady(): Promise<boolean>;
@@ -66,6 +82,7 @@ export class VcfClient {
    *
    * @param study Path of a folder with any number of series, of the DICOMDIR in it, or of one file.
    * @throws {StudyRefused} If the study cannot or must not be analysed; `code` says why.
+   * @throws {Overloaded} If no server has room for it now. Nothing of it was sent.
    * @throws {ServerUnavailable} If no server takes studies of DICOM files at the address.
    * @throws {DeadlineExceeded} If the answer did not come in time.
    * @throws {ServerFailed} If the server failed or its answer makes no sense.
@@ -76,18 +93,31 @@ export class VcfClient {
   close(): void;
 }
 
-/** Base of every error that the client raises on purpose. */
-export class VcfError extends Error {}
+/** Base of every error that the client raises on purpose. `code` is for programs, the message for people. */
+export class VcfError extends Error {
+  readonly code: string;
+}
 
 /** The study cannot or must not be analysed; an answer, not a failure. `message` is `CODE: sentence`. */
 export class StudyRefused extends VcfError {
   constructor(code: string, sentence: string);
-  readonly code: string;
   readonly sentence: string;
 }
 
-/** No server answers at the address, or it is not ready. */
+/** No server answers at the address, or it is not ready, or the connection broke. */
 export class ServerUnavailable extends VcfError {}
+
+/** The server is there and has no room for another study now. */
+export class Overloaded extends ServerUnavailable {}
+
+/** No secure connection: client and server do not accept each other's certificates. */
+export class NotTrusted extends ServerUnavailable {}
+
+/** The server asks for an API key, and none or another one was sent. */
+export class AccessDenied extends ServerUnavailable {}
+
+/** The server speaks another major version of the contract; the study was not sent. */
+export class ContractDiffers extends ServerUnavailable {}
 
 /** The server answered with an error that is no refusal of the study, or with what makes no sense. */
 export class ServerFailed extends VcfError {}

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the two backends have in common: answers, merging, errors of single requests, refusals at load."""
 
-import math
-
 import numpy as np
 import pytest
 
 from tests import fake_stub as stub
-from vcf.cores import cores
-from vcf.serve.runtime_model import ConfigError, threads_abreast
+from vcf_runtime.runtime_model import ConfigError
 
 RNG = np.random.default_rng(1)
 
@@ -135,18 +132,7 @@ def test_only_the_cpu(kit):
         kit.module.TritonPythonModel().initialize(arguments)
 
 
-def test_networks_side_by_side_share_the_cores(kit, monkeypatch):
-    assert kit.threads(kit.load({"NETWORKS_ABREAST": "3"})) == math.ceil(cores() / 3)
-    monkeypatch.setattr("vcf.serve.runtime_model.cores", lambda: 7)
-    assert [threads_abreast({"NETWORKS_ABREAST": str(n)}) for n in (1, 2, 3, 9)] == [0, 4, 3, 1]
-
-
-def test_a_number_of_threads_goes_before_the_share_of_the_cores(kit):
-    assert kit.threads(kit.load({kit.threads_key: "2", "NETWORKS_ABREAST": "64"})) == 2
-
-
 @pytest.mark.parametrize("value", ["0", "-1", "all"])
-@pytest.mark.parametrize("key", ["NETWORKS_ABREAST", "ROWS_A_PASS"])
-def test_a_number_that_is_none(kit, key, value):
-    with pytest.raises(ConfigError, match=f"'{key}' must be a number, 1 or more, found '{value}'"):
-        kit.load({key: value})
+def test_a_number_that_is_none(kit, value):
+    with pytest.raises(ConfigError, match=f"'ROWS_A_PASS' must be a number, 1 or more, found '{value}'"):
+        kit.load({"ROWS_A_PASS": value})

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from vcf.serve.runtime_model import ConfigError
+from vcf_runtime.runtime_model import ConfigError
 
 
 @pytest.fixture

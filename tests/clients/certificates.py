@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trustme
 
-from clients import Security
+from vcf_client import Security
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2 as kserve
 from tritonclient.grpc import service_pb2_grpc
 
-from clients import Findings, Study, VcfClient
-from preprocess.geometry import Volume
-from vcf import contract
-from vcf.errors import Code
+from vcf_client import Findings, Study, VcfClient
+from vcf_contract import contract
+from vcf_contract.errors import Code
+from vcf_preprocess.geometry import Volume
 
 K, DZ, DY, DX = 5, 2.0, 0.8, 0.75
 ANGLE = np.deg2rad(2.0)
@@ -69,14 +69,22 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     reply: Callable[[Any, grpc.ServicerContext], Any]
     port: int = 0
     requests: list[Any] = field(default_factory=list)
+    admission: list[tuple[str, str]] = field(default_factory=list)
+    """Ids that asked for admission, and their words."""
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.model_name == contract.ADMISSION.name:
+            self.admission.append((request.id, request.raw_input_contents[0][4:].decode()))
+            return self.admit(request, context)
         self.requests.append(request)
         return self.reply(request, context)
+
+    def admit(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return kserve.ModelInferResponse(model_name=request.model_name)
 
     def ModelReady(self, request: Any, context: grpc.ServicerContext) -> Any:
         return kserve.ModelReadyResponse(ready=request.name == contract.VCF.name)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from clients.calls import Asynchronous, Blocking, Calls, finish
+from vcf_client.calls import Asynchronous, Blocking, Calls, finish
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 WAYS = pytest.mark.parametrize(("calls", "run"), [(Blocking, finish), (Asynchronous, asyncio.run)])
@@ -23,14 +23,14 @@ def test_work_goes_on_while_the_other_waits(calls: Callable[[], Calls], run: Run
 
     def work(name: str) -> str:
         worked.set()
-        assert waited.wait(20)
+        assert waited.wait(120)
         return name
 
     async def both() -> tuple[int, str]:
         here = calls()
 
         async def waiting() -> int:
-            assert await here.work(worked.wait, 20)
+            assert await here.work(worked.wait, 120)
             waited.set()
             return 3
 
@@ -39,7 +39,8 @@ def test_work_goes_on_while_the_other_waits(calls: Callable[[], Calls], run: Run
     assert run(both()) == (3, "done")
 
 
-def test_told_calls_are_held_until_they_are_answered() -> None:
+@pytest.mark.slow
+def test_sent_calls_are_held_until_they_are_answered() -> None:
     """gRPC cancels a call that nobody holds."""
 
     class Answer:
@@ -55,7 +56,7 @@ def test_told_calls_are_held_until_they_are_answered() -> None:
             return answer
 
     calls = Blocking()
-    finish(calls.tell(Method(), b"", 1.0, (), 0.0))
+    finish(calls.send(Method(), b"", 1.0, (), 0.0))
     gc.collect()
     answer = Method.answers[0]()
     assert answer is not None

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client against a server that behaves in all the ways servers do; the numbers against the geometry's formula."""
 
-import socket
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clients import Study, VcfClient
-from preprocess.geometry import Volume
-from vcf import contract
-from vcf.errors import Code, DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused
+from vcf_client import Study, VcfClient
+from vcf_contract import contract
+from vcf_contract.errors import Code, DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused
+from vcf_preprocess.geometry import Volume
+from vcf_server.ports import free_port
 
 
 def abort(code: grpc.StatusCode, details: str) -> Any:
@@ -26,9 +25,7 @@ def abort(code: grpc.StatusCode, details: str) -> Any:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 def test_request_is_a_kserve_message_that_holds_the_volume(fake_triton: Any, study: Study) -> None:
@@ -88,7 +85,7 @@ def test_positions_are_the_patients(fake_triton: Any, study: Study) -> None:
 def test_times_of_all_stages_add_up(fake_triton: Any, study: Study) -> None:
     with VcfClient(fake_triton.address) as client:
         timings_ms = client.analyze(study).timings_ms
-    assert list(timings_ms) == ["read", "prepare", "wire", *contract.STAGES[1:]]
+    assert list(timings_ms) == ["read", "prepare", "network", *contract.STAGES[1:]]
     assert [timings_ms[stage] for stage in contract.STAGES[1:]] == [1.0, 2.0, 0.25, 3.0, 4.0, 0.5]
     assert all(ms >= 0 for ms in timings_ms.values())
 
@@ -183,8 +180,9 @@ def test_proxy_of_the_environment_is_not_used(
 
 
 def test_late_answer_passes_the_deadline(fake_triton: Any, study: Study) -> None:
+    """The client says so while the answer still does not come; how late it is, `vcf bench deadline` measures."""
     release = threading.Event()
-    fake_triton.reply = lambda request, context: release.wait(10)
+    fake_triton.reply = lambda request, context: release.wait(120)
     with (
         VcfClient(fake_triton.address, deadline_s=0.3) as client,
         pytest.raises(DeadlineExceeded, match=r"within 0\.3 s"),
@@ -193,25 +191,12 @@ def test_late_answer_passes_the_deadline(fake_triton: Any, study: Study) -> None
     release.set()
 
 
-def test_caller_gets_the_word_within_50_ms_of_the_deadline(fake_triton: Any, study: Study) -> None:
-    release = threading.Event()
-    fake_triton.reply = lambda request, context: release.wait(10)
-    late_s = []
-    for _ in range(3):
-        started = time.perf_counter()
-        with VcfClient(fake_triton.address, deadline_s=0.2) as client, pytest.raises(DeadlineExceeded):
-            client.analyze(study)
-        late_s.append(time.perf_counter() - started - 0.2)
-    release.set()
-    assert 0 <= min(late_s) < 0.05
-
-
 def test_server_learns_what_is_left_of_the_deadline(fake_triton: Any, study: Study) -> None:
-    with VcfClient(fake_triton.address, deadline_s=7) as client:
+    with VcfClient(fake_triton.address, deadline_s=700) as client:
         client.analyze(study)
         client.analyze(study)
     first, second = fake_triton.requests
-    assert 6e6 < first.parameters["timeout"].int64_param <= 7e6  # in µs
+    assert 600e6 < first.parameters["timeout"].int64_param <= 700e6  # in µs
     assert first.id != second.id
 
 
@@ -236,11 +221,14 @@ def test_deadline_must_be_positive(deadline_s: float) -> None:
 
 def test_volume_over_two_gib_is_refused_before_it_is_copied(study: Study) -> None:
     hu = np.broadcast_to(np.int16(0), (4100, 512, 512))  # no memory behind it
-    with VcfClient(wire="volume") as client, pytest.raises(StudyRefused, match=r"TOO_LONG: the volume has 2\.0 GiB"):
+    with (
+        VcfClient(transport="volume") as client,
+        pytest.raises(StudyRefused, match=r"TOO_LARGE: the volume has 2\.0 GiB"),
+    ):
         client.analyze(replace(study, volume=Volume(hu, (1.0, 1.0, 1.0), np.eye(4))))
 
 
 def test_importing_clients_imports_nothing_heavy() -> None:
     code = "import sys, clients; print(*sorted({'numpy', 'grpc', 'pydicom', 'PIL', 'jinja2'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == ""

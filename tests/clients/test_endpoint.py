@@ -8,11 +8,11 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2 as kserve
 
-from clients import endpoint as endpoint_module
-from clients.calls import Blocking, finish
-from clients.endpoint import _FRESH_S, Connection, Endpoint
-from clients.faults import Fault
-from clients.region import FOLDER
+from vcf_client import endpoint as endpoint_module
+from vcf_client.calls import Blocking, finish
+from vcf_client.endpoint import _FRESH_S, Connection, Endpoint
+from vcf_client.faults import Fault
+from vcf_client.region import FOLDER
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="regions are files of /dev/shm")
 
@@ -52,7 +52,7 @@ class Server(Blocking):
             return kserve.ModelReadyResponse(ready=request.name == "there")
         return kserve.ModelInferResponse()
 
-    async def tell(self, method: Any, request: Any, timeout_s: float, metadata: Any, wait_s: float) -> None:
+    async def send(self, method: Any, request: Any, timeout_s: float, metadata: Any, wait_s: float) -> None:
         self.asked.append(method)
 
 
@@ -81,7 +81,7 @@ def endpoint(server: Server, clock: Clock) -> Endpoint:
 
 
 def study(endpoint: Endpoint) -> None:
-    assert finish(endpoint.had("there", 1))
+    assert finish(endpoint.recently_had_model("there", 1))
     region = finish(endpoint.borrow(REGION_BYTES, 1))
     assert region is not None
     finish(endpoint.infer(b"", 1))
@@ -115,7 +115,7 @@ def test_later_all_is_asked_again_however_often_the_server_answered(
 
 
 def test_readiness_itself_is_always_asked_for(endpoint: Endpoint, server: Server) -> None:
-    assert finish(endpoint.has("there", 1)) and finish(endpoint.has("there", 1))
+    assert finish(endpoint.has_model("there", 1)) and finish(endpoint.has_model("there", 1))
     assert server.asked == ["ModelReady"] * 2
 
 
@@ -131,5 +131,6 @@ def test_after_an_error_all_is_asked_again(endpoint: Endpoint, server: Server) -
 
 
 def test_a_model_that_is_not_there_is_asked_for_again(endpoint: Endpoint, server: Server) -> None:
-    assert not finish(endpoint.had("elsewhere", 1)) and not finish(endpoint.had("elsewhere", 1))
+    for _ in range(2):
+        assert not finish(endpoint.recently_had_model("elsewhere", 1))
     assert server.asked == ["ModelReady"] * 2

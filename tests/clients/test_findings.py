@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from clients import Findings
-from clients.findings import NOTICE, Midsagittal, ModelId, Patch, schema
+from vcf_client import Findings
+from vcf_client.findings import NOTICE, Midsagittal, ModelId, Patch, schema
 
 
 def test_schema_is_a_schema() -> None:

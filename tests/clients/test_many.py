@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clients import AsyncVcfClient, Outcome, Study, VcfClient
 from tests.clients.conftest import FakeTriton
-from vcf.errors import Code, ServerFailed, StudyRefused
+from vcf_client import AsyncVcfClient, Outcome, Study, VcfClient
+from vcf_contract.errors import Code, ServerFailed, StudyRefused
 
 Many = Callable[..., list[Outcome]]
 
@@ -78,7 +78,7 @@ def test_concurrency_is_a_bound_and_is_used(
 ) -> None:
     """Counted where each study enters, so that the fake's two threads are no bound."""
     lock, inside, most = threading.Lock(), [0], [0]
-    from clients.core import Core
+    from vcf_client.core import Core
 
     original = Core.analyze
 
@@ -139,7 +139,7 @@ def test_cancelled_task_ends_its_call(fake_triton: FakeTriton, study: Study) -> 
 
     def reply(request: Any, context: Any) -> Any:
         context.add_callback(seen.set)
-        release.wait(10)
+        release.wait(120)
 
     fake_triton.reply = reply
 
@@ -149,5 +149,5 @@ def test_cancelled_task_ends_its_call(fake_triton: FakeTriton, study: Study) -> 
                 await asyncio.wait_for(client.analyze(study), 0.5)
 
     asyncio.run(cancel())
-    assert seen.wait(5)
+    assert seen.wait(120)
     release.set()

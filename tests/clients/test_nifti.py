@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clients.reader import read_study
 from tests.clients.dicom import factory
-from vcf.errors import Code, StudyRefused
+from vcf_client.reader import read_study
+from vcf_contract.errors import Code, StudyRefused
 
 RAS_OF_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -29,9 +29,8 @@ def values(affine: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
 
 
 def write(path: Path, hu: NDArray[Any], lps: NDArray[Any], dtype: Any = np.int16) -> Path:
-    image = nibabel.Nifti1Image(np.rint(hu).astype(dtype) if np.dtype(dtype).kind == "i" else hu.astype(dtype), None)
-    image.set_sform(RAS_OF_LPS @ lps, 1)
-    image.set_qform(None, 0)
+    stored = np.rint(hu).astype(dtype) if np.dtype(dtype).kind == "i" else hu.astype(dtype)
+    image = nibabel.Nifti1Image(stored, RAS_OF_LPS @ lps)
     nibabel.save(image, path)
     return path
 
@@ -41,6 +40,16 @@ def code_of(path: Path) -> Code:
         read_study(path)
     assert str(path) not in str(caught.value) and caught.value.__context__ is None
     return caught.value.code
+
+
+def test_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """Eight GiB of float64 zeros, of which the gzip stream needs to hold none: the header declares them."""
+    image = nibabel.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4))
+    header = image.header
+    header.set_data_shape((1024, 1024, 1000))
+    with gzip.open(tmp_path / "bomb.nii.gz", "wb") as file:
+        file.write(header.binaryblock + bytes(1 << 16))
+    assert code_of(tmp_path / "bomb.nii.gz") == Code.TOO_LARGE
 
 
 def assert_is_body(path: Path, rounding_hu: float = 0.51) -> None:
@@ -170,7 +179,6 @@ def test_slightly_oblique_is_read(tmp_path: Path) -> None:
         (oblique(45), Code.OBLIQUE),
         (grid(spacing=(6, 5.5, 1.5)), Code.TOO_SHORT),
         (grid(spacing=(6, 5.5, 6.5)), Code.SLICE_TOO_THICK),
-        (grid(spacing=(6, 0, 2.5)), Code.NO_GEOMETRY),
         (grid(spacing=(6, 500, 2.5)), Code.NO_GEOMETRY),
     ],
 )
@@ -223,7 +231,140 @@ def test_cut_off(tmp_path: Path, name: str, share: float) -> None:
     assert code_of(path) == Code.TRUNCATED
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 1000, gzip.compress(b"x" * 1000), b"\x5c\x01\x00\x00" + b"\xff" * 600])
+@pytest.mark.parametrize("extra", [b"\1", b"\0\0\1", bytes(52 * 50 * 2), bytes(10_000)])
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+def test_more_than_the_header_declares(tmp_path: Path, name: str, extra: bytes) -> None:
+    path = write(tmp_path / "v.nii", values(grid(), (52, 50, 60)), grid())
+    data = path.read_bytes() + extra
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert code_of(tmp_path / name) == Code.DAMAGED
+
+
+@pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
+def test_padding_to_a_block_is_no_damage(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "v.nii", values(grid(), (52, 50, 60)), grid())
+    data = path.read_bytes()
+    data += bytes(-len(data) % 512)
+    (tmp_path / name).write_bytes(gzip.compress(data) + bytes(100) if name.endswith("gz") else data)
+    assert_is_body(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["crc", "length", "data", "junk behind it"])
+def test_gzip_that_does_not_match(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "v.nii.gz", values(grid(), (52, 50, 60)), grid())
+    data = bytearray(path.read_bytes())
+    if kind == "junk behind it":
+        data += b"junk"
+    else:
+        data[{"crc": -5, "length": -1, "data": len(data) // 2}[kind]] ^= 0x10
+    path.write_bytes(data)
+    assert code_of(path) in (Code.DAMAGED, Code.TRUNCATED)
+
+
+def test_gzip_in_several_members(tmp_path: Path) -> None:
+    """As bgzip writes it."""
+    path = write(tmp_path / "v.nii", values(grid(), (52, 50, 60)), grid())
+    data = path.read_bytes()
+    (tmp_path / "v.nii.gz").write_bytes(gzip.compress(data[:9000]) + gzip.compress(data[9000:]))
+    assert_is_body(tmp_path / "v.nii.gz")
+
+
+def test_what_is_packed_shows_in_the_content_not_in_the_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.nii.gz", values(grid(), (52, 50, 60)), grid())
+    path.rename(tmp_path / "v.nii")
+    assert_is_body(tmp_path / "v.nii")
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((256, 256, 1), "a single slice, 256 × 256 × 1"),
+        ((52, 1, 1), "a single line"),
+        ((52, 50, 60, 2), "an image of 4 dimensions"),
+    ],
+)
+def test_sentence_for_what_is_no_volume(tmp_path: Path, shape: tuple[int, ...], words: str) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.int16), RAS_OF_LPS @ grid()), tmp_path / "v.nii")
+    with pytest.raises(StudyRefused) as caught:
+        read_study(tmp_path / "v.nii")
+    assert words in caught.value.sentence
+
+
+def mr(hu: NDArray[Any]) -> NDArray[Any]:
+    """Bright fat, dark bone and air, noise: no Hounsfield units."""
+    signal = np.where(hu < -500, 20, np.where(hu > 200, 60, 400 + 2 * hu))
+    return np.abs(signal + np.random.default_rng(1).normal(0, 15, hu.shape))
+
+
+NO_HU = {
+    "quarter HU": lambda hu: hu / 4,
+    "third HU": lambda hu: hu / 3,
+    "half HU": lambda hu: hu / 2,
+    "doubled HU": lambda hu: hu * 2,
+    "tenfold HU": lambda hu: hu * 10,
+    "negative HU": lambda hu: -hu,
+    "stored values": lambda hu: hu + 1024,
+    "intercept twice": lambda hu: hu - 1024,
+    "8-bit bone window": lambda hu: np.clip((hu + 450) / 1500 * 255, 0, 255),
+    "8-bit soft window": lambda hu: np.clip((hu + 160) / 400 * 255, 0, 255),
+    "signed 8-bit window": lambda hu: np.clip((hu + 160) / 400 * 255, 0, 255) - 128,
+    "0 to 1": lambda hu: (np.clip(hu, -1000, 1000) + 1000) / 2000,
+    "-1 to 1": lambda hu: np.clip(hu, -1000, 1000) / 1000,
+    "z-scores": lambda hu: (hu - hu.mean()) / hu.std(),
+    "labels": lambda hu: np.digitize(hu, (-500, -50, 100, 300)) * 5,
+    "mask": lambda hu: (hu > 200) * 1,
+    "MR": mr,
+    "PET": lambda hu: np.where(hu > 200, 9.0, np.where(hu > -500, 1.5, 0.01)) * (1 + 0.1 * np.sin(hu)),
+    "PET in Bq/ml": lambda hu: np.where(hu > 200, 9e4, np.where(hu > -500, 1.5e4, 90)) * (1 + 0.1 * np.sin(hu)),
+}
+
+
+@pytest.fixture(scope="module")
+def phantom_hu() -> tuple[NDArray[Any], NDArray[Any]]:
+    """A CT with noise, fat, bone and lung in its natural shares (i, j, k), and its affine."""
+    from vcf_training.phantom import TRAINING_RANGES, render, sample
+
+    volume = render(sample(3, ranges=TRAINING_RANGES), spacing_mm=(4.0, 1.5, 1.5)).volume
+    return volume.hu.transpose(2, 1, 0).astype(np.float32), volume.affine
+
+
+@pytest.mark.parametrize("kind", NO_HU)
+@pytest.mark.parametrize("part", ["body", "body in a ring of padding", "crop"])
+def test_what_is_no_hu_is_refused(
+    tmp_path: Path, phantom_hu: tuple[NDArray[Any], NDArray[Any]], kind: str, part: str
+) -> None:
+    """Never a score, and never that no spine was found: whether air is in view or not."""
+    hu, affine = phantom_hu
+    if part == "crop":
+        middle, back = hu.shape[0] // 2, int(hu.shape[1] * 0.62)
+        hu = hu[middle - 30 : middle + 30, back - 25 : back + 35]
+        hu = np.maximum(hu, -220 + 30 * np.sin(np.arange(hu.size).reshape(hu.shape)))  # lung and air taken out of it
+        if kind in ("half HU", "third HU", "doubled HU"):
+            pytest.skip("not told apart without air: see docs/reading.md")
+    found = NO_HU[kind](hu)
+    if part == "body in a ring of padding":
+        found[:30] = -2048 if kind not in ("labels", "mask", "0 to 1", "-1 to 1", "z-scores", "MR") else 0
+    path = write(tmp_path / "v.nii.gz", found, affine, np.float32)
+    with pytest.raises(StudyRefused) as caught:
+        read_study(path)
+    assert caught.value.code == Code.BAD_HU
+    assert any(digit in caught.value.sentence for digit in "0123456789"), "it says what was measured"
+
+
+@pytest.mark.parametrize("part", ["body", "crop", "crop with air"])
+def test_hu_are_read(tmp_path: Path, phantom_hu: tuple[NDArray[Any], NDArray[Any]], part: str) -> None:
+    hu, affine = phantom_hu
+    if part != "body":
+        middle, back = hu.shape[0] // 2, int(hu.shape[1] * 0.62)
+        hu = hu[middle - 30 : middle + 30, back - 25 : back + 35]
+    if part == "crop":
+        hu = np.maximum(hu, -220 + 30 * np.sin(np.arange(hu.size).reshape(hu.shape)))
+    assert read_study(write(tmp_path / "v.nii.gz", hu, affine)).volume.hu.shape[0] == hu.shape[2]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x" * 1000, gzip.compress(b"x" * 1000, mtime=0), b"\x5c\x01\x00\x00" + b"\xff" * 600]
+)
 @pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
 def test_no_nifti(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
@@ -235,7 +376,7 @@ def test_huge_declared_size(tmp_path: Path) -> None:
     data = bytearray(gzip.decompress(path.read_bytes()))
     data[42:48] = np.array([32000, 32000, 32000], "<i2").tobytes()
     path.write_bytes(gzip.compress(bytes(data)))
-    assert code_of(path) == Code.TOO_LONG
+    assert code_of(path) == Code.TOO_LARGE
 
 
 @pytest.mark.parametrize("seed", range(4))

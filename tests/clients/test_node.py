@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from tritonclient.grpc import model_config_pb2
 from tritonclient.grpc import service_pb2 as kserve
 
-from clients import Findings, VcfClient
-from clients.dicom.privacy import HASH_KEY_VARIABLE
 from tests.clients.ct_series import CtSeries
+from vcf_client import Findings, VcfClient
+from vcf_client.dicom.privacy import HASH_KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
 NODE_CLIENT = Path(__file__).resolve().parents[2] / "clients" / "node"
 INSTALL = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
@@ -75,10 +76,13 @@ def test_the_protocol_is_the_one_of_the_server(node: str) -> None:
     ours = FileDescriptorProto.FromString(bytes.fromhex(done.stdout))
     theirs = FileDescriptorProto()
     kserve.DESCRIPTOR.CopyToProto(theirs)
+    configurations = FileDescriptorProto()
+    model_config_pb2.DESCRIPTOR.CopyToProto(configurations)
     assert ours.package == theirs.package
     fields = _fields(ours.message_type)
     assert "ModelInferRequest.raw_input_contents" in fields
-    assert fields.items() <= _fields(theirs.message_type).items()
+    official = _fields(theirs.message_type) | _fields(configurations.message_type)
+    assert fields.items() <= official.items()
     (service,) = theirs.service
     assert {method.name for method in ours.service[0].method} <= {method.name for method in service.method}
     assert ours.service[0].name == service.name
@@ -124,19 +128,19 @@ def test_findings_equal_those_of_the_python_client(
     done = run(node, "bin/vcf-analyze.js", str(folder), "--server", triton_server.grpc_url, "--json", "-")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    by_dicom, by_volume = (_python(triton_server, folder, wire).to_dict() for wire in ("dicom", "volume"))
+    by_dicom, by_volume = (_python(triton_server, folder, transport).to_dict() for transport in ("dicom", "volume"))
     assert found["model"] == by_dicom["model"]
     assert abs(found["bytes_sent"] - by_dicom["bytes_sent"]) < 1000
     assert found["timings_ms"].keys() == by_dicom["timings_ms"].keys()
     assert found["selection"] == by_dicom["selection"]  # of the volume it names the series by this process's hash
     for expected in (by_dicom, by_volume):
-        same = expected.keys() - {"selection", "model", "wire", "bytes_sent", "timings_ms"}
+        same = expected.keys() - {"selection", "model", "transport", "bytes_sent", "timings_ms"}
         _assert_close({key: found[key] for key in same}, {key: expected[key] for key in same})
         assert found["model"]["hash"] == expected["model"]["hash"]
 
 
-def _python(server: TritonServer, folder: Path, wire: str) -> Findings:
-    with VcfClient(server.grpc_url, wire=wire) as client:
+def _python(server: TritonServer, folder: Path, transport: str) -> Findings:
+    with VcfClient(server.grpc_url, transport=transport) as client:
         return client.analyze(folder)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from clients.one_thread import on_one_thread
+from vcf_client.one_thread import on_one_thread
 
 
 def threads() -> set[int]:

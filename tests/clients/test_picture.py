@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from clients import Findings, picture
+from vcf_client import Findings, picture
 
 
 def where(image: Image.Image, colour: str, *, within: int = 40) -> NDArray[np.bool_]:

@@ -10,10 +10,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.fileset import FileSet
 
-from clients.reader import read_study
-from clients.study import Study
 from tests.clients.dicom import factory
-from vcf.errors import Code, StudyRefused
+from vcf_client.reader import read_study
+from vcf_client.study import Study
+from vcf_contract.errors import Code, StudyRefused
 
 FILES = {
     "files/damaged-1.dcm": Code.NOT_CT,  # ACR-NEMA without preamble, MR
@@ -107,6 +107,40 @@ def test_real_series(shared_data: Path, name: str) -> None:
         hu = np.clip(ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept), -1024, None)
         np.testing.assert_array_equal(volume.hu[k], hu)
         np.testing.assert_allclose(volume.affine @ [0, 0, k, 1], [*ds.ImagePositionPatient, 1], atol=1e-3)
+
+
+EVERY = {
+    "crlm-ct-1006": (51, 5.0),
+    "lung-pet-ct-dx-a0001-kernel-b": (64, 5.0),
+    "hcc002": (109, 2.5),
+    "hcc006": (109, 2.5),
+    "hcc013": (81, 2.5),
+    "rider0109": (63, 5.0),  # three acquisitions, one position twice
+    "lungx-ct004": (159, 2.0),
+    "lung1_003": (107, 3.0),
+}
+NOT_READ = {
+    "acrin013": (Code.PET_CT, "the description names PET"),
+    "axial-slices": (Code.TOO_SHORT, "none of 10 series is usable"),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_series_is_read(shared_data: Path, name: str) -> None:
+    """All of it: nothing is left out at the ends, nothing filled."""
+    study = read_study(shared_data / "ct" / name)
+    assert (study.volume.hu.shape[0], round(study.volume.spacing_mm[0], 3)) == EVERY[name]
+    assert not {Code.BLANK_SLICES, Code.SLICES_FILLED, Code.TRUNCATED, Code.RESCALE_DIFFERS} & set(study.flags)
+
+
+def test_every_series_is_in_the_table(shared_data: Path) -> None:
+    assert {path.name for path in (shared_data / "ct").iterdir()} == {*EVERY, *NOT_READ}
+
+
+@pytest.mark.parametrize("name", NOT_READ)
+def test_what_is_not_read(shared_data: Path, name: str) -> None:
+    found = refusal(shared_data / "ct" / name)
+    assert found.code == NOT_READ[name][0] and NOT_READ[name][1] in found.sentence
 
 
 def test_two_patients_in_one_folder(shared_data: Path) -> None:
@@ -217,11 +251,22 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert refusal(Path("null\0byte")).code == Code.NO_IMAGES
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 10_000, b"\x08\x00\x05\x00", b"\0" * 128 + b"DICM"])
+@pytest.mark.parametrize("content", [b"", b"x" * 10_000, b"DICM"])
 def test_not_dicom(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file.dcm").write_bytes(content)
     assert refusal(tmp_path / "file.dcm").code == Code.NOT_DICOM
-    assert refusal(tmp_path).code in (Code.NOT_DICOM, Code.TRUNCATED)
+    assert refusal(tmp_path).code == Code.NOT_DICOM
+
+
+@pytest.mark.parametrize("content", [b"\x08\x00\x05\x00", b"\0" * 128 + b"DICM", b"\0" * 128 + b"DICM\x02\0\0\0UL"])
+def test_dicom_that_ends_in_its_header(tmp_path: Path, content: bytes) -> None:
+    """Alone, in a folder, in a folder with another one: what is said is so."""
+    (tmp_path / "file.dcm").write_bytes(content)
+    found = refusal(tmp_path / "file.dcm")
+    assert found.code == Code.TRUNCATED and "the header of the DICOM file is damaged or cut off" in found.sentence
+    assert "the only DICOM file in the folder is damaged" in refusal(tmp_path).sentence
+    (tmp_path / "other.dcm").write_bytes(content)
+    assert "all 2 DICOM files in the folder are damaged" in refusal(tmp_path).sentence
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients import region
-from clients.region import Region, fill, is_loopback
+from vcf_client import region
+from vcf_client.region import Region, copy_into, is_loopback
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def folder(tmp_path, monkeypatch):
 def test_holds_the_array_for_this_user_alone(folder):
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)[:, ::-1]
     made = Region(50)
-    fill(made, array)
+    copy_into(made, array)
     (path,) = folder.iterdir()
     assert path.name == made.name and made.nbytes == 50
     assert path.read_bytes() == array.tobytes() + b"\0\0"
     assert path.stat().st_mode & 0o777 == 0o600
-    fill(made, array[:1])  # the next one, which is shorter
+    copy_into(made, array[:1])  # the next one, which is shorter
     assert path.read_bytes()[:24] == array[:1].tobytes()
 
 
 def test_an_array_that_is_too_large_is_an_error(folder):
     with pytest.raises(ValueError):
-        fill(Region(46), np.zeros(24, np.int16))
+        copy_into(Region(46), np.zeros(24, np.int16))
 
 
 def test_names_cannot_be_guessed(folder):
@@ -61,11 +61,11 @@ def test_name_goes_with_the_object(folder):
 
 def test_name_goes_with_the_interpreter(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from clients import region; "
+        "import sys; from pathlib import Path; from vcf_client import region; "
         "region.FOLDER = Path(sys.argv[1]); kept = region.Region(8); "
         "assert list(region.FOLDER.iterdir()); raise RuntimeError"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert "RuntimeError" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -12,12 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from clients import Findings
-from clients.findings import schema
-from clients.flags import MEANING, meaning
-from clients.report import STAGES, render, waterfall, write_report
-from vcf import contract
-from vcf.errors import Code
+from vcf_client import Findings
+from vcf_client.findings import schema
+from vcf_client.flags import MEANING, meaning
+from vcf_client.report import STAGES, render, waterfall, write_report
+from vcf_contract import contract
+from vcf_contract.errors import Code
 
 
 class Page(HTMLParser):
@@ -134,7 +134,7 @@ def test_text_from_elsewhere_is_escaped(findings: Findings) -> None:
 
 
 def test_waterfall_is_a_partition_of_the_whole() -> None:
-    bars = waterfall({"read": 50.0, "wire": 25.0, "report": 25.0})
+    bars = waterfall({"read": 50.0, "network": 25.0, "report": 25.0})
     assert [(bar.start, bar.share) for bar in bars] == [(0.0, 50.0), (50.0, 25.0), (75.0, 25.0)]
     assert waterfall({"read": 0.0})[0].share == 0.0
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clients import ApiKey, Security, VcfClient
-from vcf.errors import SetupError
+from vcf_client import ApiKey, Security, VcfClient
+from vcf_contract.errors import SetupError
 
 
 def test_key_file(tmp_path: Path) -> None:

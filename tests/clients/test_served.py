@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from clients import VcfClient
-from clients.reader import read_study
-from preprocess import slices
-from preprocess.geometry import Volume
-from preprocess.spine import prepare
 from tests.clients.ct_series import CtSeries
-from vcf import contract
-from vcf.errors import Code, DeadlineExceeded, StudyRefused
+from vcf_client import VcfClient
+from vcf_client.reader import read_study
+from vcf_contract import contract
+from vcf_contract.errors import Code, DeadlineExceeded, StudyRefused
+from vcf_preprocess import slices
+from vcf_preprocess.geometry import Volume
+from vcf_preprocess.spine import prepare
 
 if TYPE_CHECKING:
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
 pytestmark = pytest.mark.server
 
@@ -44,7 +44,7 @@ def test_a_folder_of_dicom_to_findings(triton_server: TritonServer, folder: Path
     np.testing.assert_array_equal(findings.midsagittal.hu, spine.midsagittal)
     np.testing.assert_allclose([p.location for p in findings.patches], spine.location, atol=1e-6)
     assert findings.study_score == max(p.score for p in findings.patches)
-    assert list(findings.timings_ms) == ["read", "prepare", "scout", "wire", *contract.STAGES[-3:]]
+    assert list(findings.timings_ms) == ["read", "prepare", "scout", "network", *contract.STAGES[-3:]]
     assert findings.timings_ms["read"] > 0
     assert len(findings.model.hash) == 64 and findings.model.version == "1"
 

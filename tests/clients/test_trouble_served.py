@@ -5,25 +5,33 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from clients import ApiKey, AsyncVcfClient, Outcome, Retry, VcfClient
-from clients.retry import NO_RETRY
 from tests.clients.certificates import Certificates
-from vcf.errors import AccessDenied, NotTrusted, Overloaded, ServerUnavailable
+from vcf_client import ApiKey, AsyncVcfClient, Outcome, Retry, VcfClient
+from vcf_client.calls import Blocking, finish
+from vcf_client.endpoint import Connection, Endpoint
+from vcf_client.faults import Fault
+from vcf_client.message import prepare
+from vcf_client.retry import NO_RETRY
+from vcf_contract.contract import ADMISSION, MOST_ROUTINE, MOST_URGENT, SPACING_MM, VCF, VOLUME, Priority
+from vcf_contract.errors import AccessDenied, NotTrusted, Overloaded, ServerUnavailable
 
 if TYPE_CHECKING:
-    from clients import Study
-    from vcf.serve.server import TritonServer
+    from vcf_client import Study
+    from vcf_server.server import TritonServer
 
 pytestmark = [
     pytest.mark.server,
@@ -42,7 +50,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="module")
 def secured(tiny_repository: Path, certificates: Certificates) -> Iterator[TritonServer]:
     """Mutual TLS, and an API key for studies and for health."""
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
     options = [
         "--grpc-use-ssl=1",
@@ -66,10 +74,10 @@ def test_all_secrets_right(secured: TritonServer, certificates: Certificates, st
         async with AsyncVcfClient(secured.grpc_url, security=security) as client:
             return (await client.analyze(study)).study_score
 
-    assert here.wire == "crop" and asyncio.run(there()) == here.study_score
+    assert here.transport == "crop" and asyncio.run(there()) == here.study_score
 
 
-@pytest.mark.parametrize("wire", ["auto", "volume"])
+@pytest.mark.parametrize("transport", ["auto", "volume"])
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -82,33 +90,35 @@ def test_all_secrets_right(secured: TritonServer, certificates: Certificates, st
     ],
 )
 def test_each_secret_is_needed(
-    secured: TritonServer, certificates: Certificates, study: Study, wire: str, wrong: Any, expected: type
+    secured: TritonServer, certificates: Certificates, study: Study, transport: str, wrong: Any, expected: type
 ) -> None:
-    started = time.perf_counter()
     with (
-        VcfClient(secured.grpc_url, wire=wire, deadline_s=20, security=certificates.security(**wrong)) as client,
+        VcfClient(
+            secured.grpc_url, transport=transport, deadline_s=120, security=certificates.security(**wrong)
+        ) as client,
         pytest.raises(expected) as error,
     ):
         client.analyze(study)
-    assert type(error.value) is expected
+    assert type(error.value) is expected, "a passed deadline would be another error"
     assert secured.grpc_url in str(error.value) and KEY.value not in str(error.value)
-    assert time.perf_counter() - started < 20
 
 
 def test_plain_client(secured: TritonServer, study: Study) -> None:
-    with VcfClient(secured.grpc_url, deadline_s=20) as client, pytest.raises(ServerUnavailable, match="expect TLS"):
+    with VcfClient(secured.grpc_url, deadline_s=120) as client, pytest.raises(ServerUnavailable, match="expect TLS"):
         client.analyze(study)
 
 
 @pytest.fixture(scope="module")
 def narrow_repository(tiny_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One study in the first step, one in its queue, no more."""
+    """Two routine studies at a time, one more that is urgent, no others."""
     target = tmp_path_factory.mktemp("narrow") / "repository"
     shutil.copytree(tiny_repository, target)
-    config = target / "axial_slices" / "configs" / "cpu.pbtxt"
+    config = target / ADMISSION.name / "configs" / "cpu.pbtxt"
     text = config.read_text("utf-8")
-    assert text.count("default_queue_policy {") == 1
-    config.write_text(text.replace("default_queue_policy {", "default_queue_policy {\n    max_queue_size: 1"), "utf-8")
+    for name, most in ((MOST_ROUTINE, 2), (MOST_URGENT, 1)):
+        text, count = re.subn(rf'(key: "{name}"\n  value {{\n    string_value: )"\d+"', rf'\1"{most}"', text)
+        assert count == 1
+    config.write_text(text, "utf-8")
     return target
 
 
@@ -124,7 +134,7 @@ def tritons_pid(server: TritonServer) -> int:
 
 
 def test_full_then_killed_then_back(narrow_repository: Path, study: Study) -> None:
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
     patient = Retry(attempts=1000, first_s=0.1, longest_s=0.5)
     with TritonServer(narrow_repository) as server:
@@ -133,17 +143,19 @@ def test_full_then_killed_then_back(narrow_repository: Path, study: Study) -> No
         full = [outcome for outcome in hasty if outcome.error]
         assert full and all(type(outcome.error) is Overloaded for outcome in full)
         assert len(full) < len(hasty)  # the others were taken
-        assert "maximum queue size" in str(full[0].error)
+        assert "OVERLOADED: " in str(full[0].error) and "send it again in about" in str(full[0].error)
+        assert metrics(server)['vcf_studies_refused_for_load{priority="routine"}'] == len(full)
+        assert metrics(server)["vcf_studies_in_flight"] == 0
         scores = {outcome.result().study_score for outcome in crowd(address, study, patient)}
         assert scores == {outcome.findings.study_score for outcome in hasty if outcome.findings}
 
-        with VcfClient(address, wire="volume", deadline_s=90, retry=patient) as client:
+        with VcfClient(address, transport="volume", deadline_s=90, retry=patient) as client:
             os.kill(tritons_pid(server), signal.SIGKILL)
-            server.wait(30)
+            server.wait(300)
             found: list[float] = []
             waiting = threading.Thread(target=lambda: found.append(client.analyze(study).study_score))
             waiting.start()
-            with VcfClient(address, wire="volume", retry=NO_RETRY) as other, pytest.raises(ServerUnavailable):
+            with VcfClient(address, transport="volume", retry=NO_RETRY) as other, pytest.raises(ServerUnavailable):
                 other.analyze(study)
             grpc_port, http_port, metrics_port = ports
             with TritonServer(
@@ -154,7 +166,67 @@ def test_full_then_killed_then_back(narrow_repository: Path, study: Study) -> No
             assert set(found) == scores
 
 
+def metrics(server: TritonServer) -> dict[str, float]:
+    with urllib.request.urlopen(server.metrics_url, timeout=300) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+
+def held(server: TritonServer, ids: list[str]) -> None:
+    """Take rooms as studies would whose data are still on the way."""
+
+    async def admit() -> None:
+        endpoint = Endpoint(server.grpc_url, Connection(), Blocking())
+        for request_id in ids:
+            await endpoint.admit(request_id, Priority.ROUTINE, 60)
+        await endpoint.close()
+
+    finish(admit())
+
+
+@pytest.mark.parametrize("transport", ["volume", "crop", "shm"])
+def test_urgent_study_finds_room_where_a_routine_one_does_not(
+    narrow_repository: Path, study: Study, transport: str
+) -> None:
+    from vcf_server.server import TritonServer
+
+    with TritonServer(narrow_repository) as server:
+        held(server, ["one", "two"])
+        with VcfClient(server.grpc_url, transport=transport, retry=NO_RETRY) as client:
+            with pytest.raises(Overloaded) as full:
+                client.analyze(study)
+            assert full.value.after_s and full.value.after_s > 0
+            assert client.analyze(study, priority="urgent").transport == transport
+        assert metrics(server)["vcf_studies_in_flight"] == 2
+
+
+def test_study_that_is_given_up_makes_room_and_none_of_its_steps_begins(narrow_repository: Path, study: Study) -> None:
+    from vcf_server.server import TritonServer
+
+    inputs = [(VOLUME, study.volume.hu), (SPACING_MM, np.array(study.volume.spacing_mm, np.float32))]
+
+    async def give_up(address: str) -> None:
+        endpoint = Endpoint(address, Connection(), Blocking())
+        for request_id in ("one", "two"):
+            await endpoint.admit(request_id, Priority.ROUTINE, 60)
+        await endpoint.leave("one")
+        until = time.monotonic() + 30
+        while metrics(server)["vcf_studies_in_flight"] != 1 and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(Fault, match="no answer"):
+            await endpoint.infer(prepare(VCF.name, "one", inputs, budget_s=60), 60)
+        await endpoint.close()
+
+    detections = 'nv_inference_exec_count{model="spinal_cord_detector",version="1"}'
+    with TritonServer(narrow_repository) as server:
+        warmed_up = metrics(server)[detections]
+        finish(give_up(server.grpc_url))
+        assert metrics(server)[detections] == warmed_up
+        with VcfClient(server.grpc_url, transport="volume", retry=NO_RETRY) as client:
+            assert client.analyze(study).patches
+
+
 def crowd(address: str, study: Study, retry: Retry) -> list[Outcome]:
     """Twelve studies at once."""
-    with VcfClient(address, wire="volume", retry=retry) as client:
+    with VcfClient(address, transport="volume", retry=retry) as client:
         return list(client.analyze_many([study] * 12, concurrency=12))

@@ -30,31 +30,33 @@ V6_ROWS = """   0: 0000000000000000FFFF00000500000A:1F41 0000000000000000FFFF000
 def drain(waiting: Any, *more: str, key: str = KEY) -> tuple[int, str]:
     command = [sys.executable, "-I", "-S", str(ROOT / "deploy" / "drain.py"), "--port", str(waiting.port)]
     command += ["--grpc-port", str(waiting.grpc_port), "--models", str(waiting.models), "--notice-s", "0", *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "VCF_ADMIN_KEY": key})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "VCF_ADMIN_KEY": key}
+    )
     assert done.stderr == ""
     return done.returncode, done.stdout.strip()
 
 
 @pytest.mark.server
-def test_studies_under_way_take_all_their_steps(waiting: Any) -> None:
+def test_studies_under_way_take_all_their_steps(waiting: Any, eventually: Any) -> None:
     answers: list[str] = []
     study = threading.Thread(target=lambda: answers.append(waiting.ask("twice", 1.5)))
-    started = time.monotonic()
     study.start()
-    time.sleep(0.5)  # in its first step
+    assert eventually(lambda: waiting.begun() == 1), "the study is in its first step"
     assert drain(waiting) == (0, "")
-    assert time.monotonic() - started >= 3
-    study.join(1)
+    assert waiting.begun() == 2, "the drain ended before the second step"
+    study.join(60)
     assert answers == [""]
     assert "twice" in waiting.ask("twice", 0), "a new study is accepted after the drain"
     assert waiting.ask("wait", 0) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.server
-def test_a_study_that_outlasts_the_limit_is_named(waiting: Any) -> None:
-    study = threading.Thread(target=waiting.ask, args=("twice", 2.0))
+def test_a_study_that_outlasts_the_limit_is_named(waiting: Any, eventually: Any) -> None:
+    study = threading.Thread(target=waiting.ask, args=("twice", 4.0))
     study.start()
-    time.sleep(0.3)
+    assert eventually(lambda: waiting.begun() == 1)
     assert drain(waiting, "--limit-s", "1") == (1, "after 1 s studies still run in twice")
     study.join()
 
@@ -94,9 +96,9 @@ def test_models_are_unloaded_once_the_clients_are_gone(script: Any, tmp_path: Pa
     waits = {"notice_s": 0, "settle_s": 30, "limit_s": 60, "tables": [table]}
     thread = threading.Thread(target=module.drain, args=(Repository(), ["vcf"], [8000, 8001]), kwargs=waits)
     thread.start()
-    time.sleep(0.5)
+    time.sleep(0.5)  # long enough for a mistake; a slow machine makes this test weaker, not wrong
     assert unloaded == []
     table.write_text(TABLE.splitlines()[0] + "\n")
     assert eventually(lambda: unloaded == ["vcf"])
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()

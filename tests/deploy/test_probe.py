@@ -4,7 +4,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from vcf_contract.contract import SELF_TEST
+from vcf_server.ports import free_port
+
 if TYPE_CHECKING:
-    from vcf.serve.server import TritonServer
+    from vcf_server.server import TritonServer
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +29,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def probe(port: int, models: Path, *more: str) -> tuple[int, str]:
     """Run as the kubelet does: by an interpreter without site-packages."""
     command = [sys.executable, "-I", "-S", str(ROOT / "deploy" / "probe.py"), "--port", str(port)]
-    done = subprocess.run([*command, "--models", str(models), *more], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "--models", str(models), *more], capture_output=True, text=True, timeout=300)
     assert done.stderr == ""
     return done.returncode, done.stdout.strip()
 
 
 def ready(port: int) -> bool:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=10) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=120) as reply:
         return bool(reply.status == 200)
+
+
+def test_self_tests_are_known_by_their_id_and_take_no_room(triton_server: "TritonServer") -> None:
+    text = (ROOT / "deploy" / "probe.py").read_text("utf-8")
+    assert f'SELF_TEST = "{SELF_TEST}"' in text
+    for _ in range(2):
+        assert probe(triton_server.http_port, triton_server.models) == (0, "")
+    with urllib.request.urlopen(triton_server.metrics_url, timeout=60) as reply:
+        assert "vcf_studies_in_flight 0" in reply.read().decode()
 
 
 def test_every_model_of_the_repository_answers(triton_server: "TritonServer") -> None:
@@ -43,7 +54,7 @@ def test_every_model_of_the_repository_answers(triton_server: "TritonServer") ->
 
 def test_every_instance_is_asked(triton_server: "TritonServer") -> None:
     def executions() -> dict[str, int]:
-        with urllib.request.urlopen(triton_server.metrics_url, timeout=10) as reply:
+        with urllib.request.urlopen(triton_server.metrics_url, timeout=120) as reply:
             lines = reply.read().decode().splitlines()
         counts = (line.rsplit(" ", 1) for line in lines if line.startswith("nv_inference_exec_count{"))
         return {labels.split('"')[1]: int(count) for labels, count in counts}
@@ -60,6 +71,7 @@ def test_every_instance_is_asked(triton_server: "TritonServer") -> None:
     assert grown["spine_patches"] == 2
 
 
+@pytest.mark.slow
 def test_one_dead_process_of_two_is_found_every_time(waiting: Any) -> None:
     assert probe(waiting.port, waiting.models, "--ensembles") == (0, "")
     victim, survivor = waiting.processes()
@@ -89,7 +101,8 @@ def sent(waiting: Any, seconds: list[float]) -> Iterator[None]:
     requests = [threading.Thread(target=waiting.ask, args=("wait", duration)) for duration in seconds]
     for request in requests:
         request.start()
-    time.sleep(0.3)
+    while waiting.begun() < min(2, len(requests)):  # two instances are at work, the others wait for them
+        time.sleep(0.02)
     yield
     for request in requests:
         request.join()
@@ -121,9 +134,7 @@ def test_outputs_of_no_bytes_are_found(waiting: Any, script: Any) -> None:
 
 
 def test_no_server_and_no_model(tmp_path: Path, tiny_repository: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     shutil.copytree(tiny_repository / "axial_slices", tmp_path / "models" / "axial_slices")
     assert probe(port, tmp_path / "models") == (1, f"no server at 127.0.0.1:{port}: ConnectionRefusedError")
     (tmp_path / "empty").mkdir()

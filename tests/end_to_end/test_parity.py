@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients import VcfClient
-from clients.study import Study
-from training.phantom import Phantom, render, sample
+from vcf_client import VcfClient
+from vcf_client.study import Study
+from vcf_training.phantom import Phantom, render, sample
 
 pytest.importorskip("tensorflow", reason="the reference is the Keras models themselves")
 
@@ -25,9 +25,10 @@ SEEDS = (910_001, 910_002)
 @pytest.fixture(scope="module")
 def client() -> Iterator[VcfClient]:
     """Of a server with the shipped weights."""
-    from vcf.serve.server import ROOT, TritonServer
+    from vcf_server.assets import MODEL_REPOSITORY
+    from vcf_server.server import TritonServer
 
-    with TritonServer(ROOT / "model_repository") as server, VcfClient(server.grpc_url) as client:
+    with TritonServer(MODEL_REPOSITORY) as server, VcfClient(server.grpc_url) as client:
         yield client
 
 
@@ -38,8 +39,8 @@ def phantom(request: pytest.FixtureRequest) -> Phantom:
 
 
 def test_served_scores_are_those_of_keras_in_one_process(client: VcfClient, phantom: Phantom) -> None:
-    from training.reference import analyze
-    from training.store import load_networks
+    from vcf_training.reference import analyze
+    from vcf_training.store import load_networks
 
     volume = phantom.volume
     served = client.analyze(Study(volume, "phantom"))
@@ -60,8 +61,8 @@ def test_the_centre_line_of_a_phantom_is_in_its_canal(client: VcfClient, phantom
 
 
 def test_a_volume_without_a_spine_is_refused(client: VcfClient, phantom: Phantom) -> None:
-    from preprocess.geometry import Volume
-    from vcf.errors import Code, StudyRefused
+    from vcf_contract.errors import Code, StudyRefused
+    from vcf_preprocess.geometry import Volume
 
     noise = np.random.default_rng(0).normal(-1000, 10, phantom.volume.hu.shape).astype(np.int16)
     with pytest.raises(StudyRefused) as refused:
@@ -71,7 +72,7 @@ def test_a_volume_without_a_spine_is_refused(client: VcfClient, phantom: Phantom
 
 def test_a_dicom_series_goes_all_the_way(client: VcfClient, phantom: Phantom, tmp_path: Path) -> None:
     """The same phantom as files, prone and in reverse order, gives the same findings in patient coordinates."""
-    from training.phantom.dicom import write_series
+    from vcf_training.phantom.dicom import write_series
 
     write_series(phantom, tmp_path / "study", position="HFP", reverse=True)
     direct = client.analyze(Study(phantom.volume, "phantom"))

@@ -40,7 +40,7 @@ class FakeTensorRT:
             create_network=lambda flags: calls.append(("network", flags)) or "network",
             create_builder_config=lambda: config,
             create_optimization_profile=lambda: SimpleNamespace(set_shape=lambda *a: calls.append(("shape", *a))),
-            build_serialized_network=lambda network, config: calls.append("build") or self.plan,
+            build_serialized_network=lambda network, config: calls.append(_hardware(config)) or self.plan,
         )
 
     def OnnxParser(self, network: object, logger: object) -> Any:
@@ -53,3 +53,9 @@ class FakeTensorRT:
             get_error=lambda i: error,
             supports_operator=lambda name: name in KNOWN_OPERATORS,
         )
+
+
+def _hardware(config: Any) -> Any:
+    """What the build is called by."""
+    level = getattr(config, "hardware_compatibility_level", None)
+    return "build" if level is None else ("hardware compatibility", level)

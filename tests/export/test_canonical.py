@@ -7,7 +7,7 @@ ort = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from export.canonical import canonical  # noqa: E402
+from vcf_export.canonical import canonical  # noqa: E402
 
 SHAPES = {"x": ("n", 3), "y": ("n", 2)}
 WEIGHT = np.arange(6, dtype=np.float32).reshape(3, 2)

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-from export.pbtxt import Enum, entries, text
+from vcf_export.pbtxt import Enum, entries, text
 
 
 def parse(message):

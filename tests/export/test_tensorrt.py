@@ -3,17 +3,22 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from export import tensorrt
-from export.profiles import profiles
 from tests.export.fake_tensorrt import FakeTensorRT
-from vcf.contract import ENCODERS, FEATURES, FLIPS, MAX_BATCH_PATCHES, NETWORKS
-from vcf.errors import SetupError
-from vcf.serve.passport import Gpu, Host
+from vcf_contract.contract import NETWORKS, PATCH_ENCODER
+from vcf_contract.errors import SetupError
+from vcf_export import tensorrt
+from vcf_export.passport_writer import record
+from vcf_export.profiles import profiles
+from vcf_server import passport
+from vcf_server.passport import SAME_CAPABILITY, Gpu, Host
 
 BY_NAME = {m.name: m for m in NETWORKS}
+FEATURES = 24
+"""Of all members under all flips in the repositories of this test."""
 HOST = Host(Gpu("NVIDIA A10", "8.6"), None, "12.8")
 
 
@@ -23,43 +28,29 @@ def repository(tmp_path: Path) -> Path:
         path = tmp_path / network.name / "1" / "model.onnx"
         path.parent.mkdir(parents=True)
         path.write_bytes(b"graph")
+    record(tmp_path / PATCH_ENCODER.name / "1" / "model.onnx", shapes={"features": ["batch", FEATURES]})
     return tmp_path
-
-
-def test_profiles_reach_the_contracts_largest_batch() -> None:
-    (encoder,) = profiles(BY_NAME["patch_encoder_a"]).values()
-    assert encoder.most == (MAX_BATCH_PATCHES, 32, 32, 32, 1)
-    (detector,) = profiles(BY_NAME["spinal_cord_detector"]).values()
-    assert detector.most == (BY_NAME["spinal_cord_detector"].max_batch_size, 256, 256, 1)
-    for profile in (encoder, detector):
-        assert profile.least[0] == 1
-        assert profile.least[0] < profile.best[0] < profile.most[0]
-
-
-def test_head_profile_keeps_rows_and_patches_together() -> None:
-    wanted = profiles(BY_NAME["sequence_head_b"])
-    for which in ("least", "best", "most"):
-        rows, location = (getattr(wanted[name], which) for name in ("features", "location"))
-        assert rows == (len(FLIPS) * location[0], FEATURES)
 
 
 def test_trtexec_lines(repository: Path) -> None:
     lines = tensorrt.trtexec_commands(repository)
     assert len(lines) == len(NETWORKS)
-    assert "--optShapes=features:18x2048,location:9 " in lines[-1]
+    assert f"--optShapes=features:9x{FEATURES},location:9 " in lines[-1]
     assert all("--stronglyTyped --noTF32" in line for line in lines)
     cached = tensorrt.trtexec_commands(repository, timing_cache=Path("timings"))
     assert all(line.endswith(" --timingCacheFile=timings") for line in cached)
+    assert not any("hardwareCompatibility" in line for line in lines)
+    wide = tensorrt.trtexec_commands(repository, hardware_compatibility=SAME_CAPABILITY)
+    assert all(line.endswith(" --hardwareCompatibilityLevel=sameComputeCapability") for line in wide)
 
 
-def test_reduced_plans_take_reduced_encoders_and_nothing_else(repository: Path) -> None:
-    with pytest.raises(SetupError, match=r"no patch_encoder_a/1/model\.fp16\.onnx .*`vcf export precision --to fp16`"):
+def test_reduced_plans_take_the_reduced_encoder_and_nothing_else(repository: Path) -> None:
+    with pytest.raises(SetupError, match=r"no patch_encoder/1/model\.fp16\.onnx .*`vcf export precision --to fp16`"):
         tensorrt.trtexec_commands(repository, precision="fp16")
-    for encoder in ENCODERS:
-        (repository / encoder.name / "1" / "model.fp16.onnx").write_bytes(b"half")
+    (repository / PATCH_ENCODER.name / "1" / "model.fp16.onnx").write_bytes(b"half")
     lines = tensorrt.trtexec_commands(repository, precision="fp16")
-    assert sum("/model.fp16.onnx" in line for line in lines) == len(ENCODERS)
-    assert sum("/model.onnx" in line for line in lines) == len(NETWORKS) - len(ENCODERS)
+    assert sum("/model.fp16.onnx" in line for line in lines) == 1
+    assert sum("/model.onnx" in line for line in lines) == len(NETWORKS) - 1
     with pytest.raises(ValueError, match="precision must be one of fp32, fp16, int8, found 'fp8'"):
         tensorrt.trtexec_commands(repository, precision="fp8")
 
@@ -70,8 +61,16 @@ def test_refuses_without_tensorrt(repository: Path) -> None:
 
 
 def test_names_the_missing_graph(repository: Path) -> None:
-    (repository / "patch_encoder_c" / "1" / "model.onnx").unlink()
-    with pytest.raises(SetupError, match=r"no patch_encoder_c/1/model\.onnx"):
+    (repository / "sequence_head" / "1" / "model.onnx").unlink()
+    with pytest.raises(SetupError, match=r"no sequence_head/1/model\.onnx"):
+        tensorrt.trtexec_commands(repository)
+
+
+def test_the_width_of_the_features_is_needed(repository: Path) -> None:
+    """A graph without a passport does not say for how many members and flips a plan is."""
+    assert tensorrt.feature_width(repository) == FEATURES
+    (repository / PATCH_ENCODER.name / "1" / "passport.json").unlink()
+    with pytest.raises(SetupError, match=r"no patch_encoder/1/model\.onnx with a passport .*`vcf export onnx`"):
         tensorrt.trtexec_commands(repository)
 
 
@@ -106,28 +105,43 @@ def test_every_plan_gets_a_passport(repository: Path, fake: FakeTensorRT) -> Non
 
 
 def test_builds_only_what_is_asked_for(repository: Path, fake: FakeTensorRT) -> None:
-    (plan,) = tensorrt.build_plans(repository, only=["patch_encoder_b"], host=HOST)
-    assert plan == repository / "patch_encoder_b" / "1" / "model.plan"
+    (plan,) = tensorrt.build_plans(repository, only=["patch_encoder"], host=HOST)
+    assert plan == repository / "patch_encoder" / "1" / "model.plan"
 
 
 def test_plans_of_trtexec_are_recorded_afterwards(repository: Path) -> None:
     with pytest.raises(SetupError, match=r"no spinal_cord_detector/1/model\.plan .*--trtexec"):
         tensorrt.record_plans(repository, host=HOST)
     for network in NETWORKS:
-        (repository / network.name / "1" / "model.plan").write_bytes(b"by trtexec")
+        plan = repository / network.name / "1" / "model.plan"
+        plan.write_bytes(b"by trtexec")
     assert len(tensorrt.record_plans(repository, host=HOST)) == len(NETWORKS)
+    assert passport.read(plan.parent)["model.plan"]["hardware_compatibility"] == "none"
+    tensorrt.record_plans(repository, host=HOST, hardware_compatibility=SAME_CAPABILITY)
+    assert passport.read(plan.parent)["model.plan"]["hardware_compatibility"] == SAME_CAPABILITY
+
+
+def test_plans_for_a_generation_need_a_tensorrt_that_knows_them(repository: Path) -> None:
+    fake = FakeTensorRT()
+    onnx = repository / "patch_encoder" / "1" / "model.onnx"
+    wanted = profiles(PATCH_ENCODER, FEATURES)
+    with pytest.raises(SetupError, match="knows no plans for sameComputeCapability"):
+        tensorrt.build(fake, onnx, wanted, hardware_compatibility=SAME_CAPABILITY)
+    fake.HardwareCompatibilityLevel = SimpleNamespace(SAME_COMPUTE_CAPABILITY=2)
+    assert tensorrt.build(fake, onnx, wanted, hardware_compatibility=SAME_CAPABILITY) == b"plan"
+    assert ("hardware compatibility", 2) in fake.calls
 
 
 def test_another_gpus_engine_is_asked_for_by_its_capability(repository: Path) -> None:
     fake = FakeTensorRT()
-    onnx = repository / "patch_encoder_a" / "1" / "model.onnx"
-    assert tensorrt.build(fake, onnx, profiles(ENCODERS[0]), compute_capability="SM86") == b"plan"
+    onnx = repository / "patch_encoder" / "1" / "model.onnx"
+    assert tensorrt.build(fake, onnx, profiles(PATCH_ENCODER, FEATURES), compute_capability="SM86") == b"plan"
     assert ("capability", 86, 0) in fake.calls
 
 
 def test_without_a_strongly_typed_flag_none_is_set(repository: Path) -> None:
     fake = FakeTensorRT(old=True)
-    tensorrt.build(fake, repository / "patch_encoder_a" / "1" / "model.onnx", profiles(ENCODERS[0]))
+    tensorrt.build(fake, repository / "patch_encoder" / "1" / "model.onnx", profiles(PATCH_ENCODER, FEATURES))
     assert fake.calls[0] == ("network", 0)
 
 
@@ -142,8 +156,10 @@ def test_says_which_operator_was_not_parsed(
 
 
 def test_says_when_nothing_was_built(repository: Path) -> None:
-    with pytest.raises(SetupError, match=r"built no plan of patch_encoder_a/1/model\.onnx"):
-        tensorrt.build(FakeTensorRT(plan=None), repository / "patch_encoder_a/1/model.onnx", profiles(ENCODERS[0]))
+    with pytest.raises(SetupError, match=r"built no plan of patch_encoder/1/model\.onnx"):
+        tensorrt.build(
+            FakeTensorRT(plan=None), repository / "patch_encoder/1/model.onnx", profiles(PATCH_ENCODER, FEATURES)
+        )
 
 
 def test_names_operators_that_the_parser_does_not_know() -> None:

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from preprocess.centre_line import CentreLine
-from preprocess.geometry import Volume
+from vcf_preprocess.centre_line import CentreLine
+from vcf_preprocess.geometry import Volume
 
 HEIGHT_MM, DEPTH_MM, WIDTH_MM = 260.0, 200.0, 160.0
 

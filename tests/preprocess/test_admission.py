@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from preprocess import admission, slices
-from preprocess.spec import MIN_COVERAGE_MM
-from vcf.contract import MAX_SLICE_IMAGES
-from vcf.errors import Code, StudyRefused
+from vcf_contract.contract import MAX_SLICE_IMAGES
+from vcf_contract.errors import Code, StudyRefused
+from vcf_contract.spec import MIN_COVERAGE_MM
+from vcf_preprocess import admission, slices
 
 
 def volume(*shape):

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from preprocess.centre_line import fit
-from vcf.errors import Code, StudyRefused
+from vcf_contract.errors import Code, StudyRefused
+from vcf_preprocess.centre_line import fit
 
 N, DZ = 121, 2.5  # 300 mm
 Z = np.arange(0, 301, 30.0)
@@ -93,3 +93,52 @@ def test_scattered_boxes_are_no_spine():
     rng = np.random.default_rng(0)
     with pytest.raises(StudyRefused, match="SPINE_NOT_FOUND"):
         fit(Z, rng.uniform(0, 400, (len(Z), 2)), np.ones(len(Z)), N, DZ)
+
+
+def test_a_line_ends_with_the_slices_that_show_a_body():
+    """The first and the last examined slice are the body's: nothing beyond is held, and it is flagged."""
+    centres, confidence = detections()
+    line = fit(Z[2:-1], centres[2:-1], confidence[2:-1], N, DZ)
+    assert (line.first_slice, len(line.points_mm)) == (24, 85)  # 60 to 270 mm
+    assert line.flags == (Code.BLANK_SLICES,)
+
+
+def spine_to_coccyx():
+    """Canal of a lordotic lumbar spine over a sacrum: forward going down to L3, backward below, steeply from S1 on."""
+    slope = np.array([-0.9, -0.8, -0.45, -0.2, 0.05, 0.2, 0.3, 0.25, 0.2, 0.1])
+    y = 240 + np.concatenate([[0], np.cumsum(slope * 30)])
+    width = np.array([24, 30, 31, 28, 26, 25, 24, 22, 20, 18, 18.0])
+    return np.stack([np.full(11, 180.0), y], -1), width
+
+
+def test_the_spine_ends_at_the_sacrum():
+    centres, width = spine_to_coccyx()
+    line = fit(Z, centres, np.full(11, 0.9), N, DZ, width_mm=width)
+    # The slope passes −0.6 between 45 mm (−0.8) and 75 mm (−0.45), at 62 mm; L5 may reach 15 mm further down.
+    assert line.points_mm[0, 2] == pytest.approx(47.5)
+    assert Code.SPINE_SHORTENED in line.flags
+    assert fit(Z, centres, np.full(11, 0.9), N, DZ).first_slice == 0, "without widths none is looked for"
+
+
+def test_a_missed_sacrum_is_not_held_below_l5():
+    centres, width = spine_to_coccyx()
+    confidence = np.full(11, 0.9)
+    confidence[:2] = 0  # S2 and below are not found; from 60 mm on the canal is
+    line = fit(Z, centres, confidence, N, DZ, width_mm=width)
+    assert line.points_mm[0, 2] == pytest.approx(30.0), "no steep part was seen: held by 30 mm as ever"
+
+
+@pytest.mark.parametrize("width_mm", [17.0, 30.0])
+def test_a_kyphosis_is_no_sacrum(width_mm):
+    """Above the apex of a steep kyphosis the canal runs back going down, too; but below it runs forward."""
+    slope = np.array([0.5, 0.4, 0.2, 0.0, -0.3, -0.6, -0.8, -0.9, -0.7, -0.4])
+    y = 240 + np.concatenate([[0], np.cumsum(slope * 30)])
+    centres = np.stack([np.full(11, 180.0), y], -1)
+    assert fit(Z, centres, np.full(11, 0.9), N, DZ, width_mm=np.full(11, width_mm)).first_slice == 0
+
+
+def test_the_upper_half_of_a_kyphosis_is_no_sacrum():
+    """A scan that ends at the apex shows no forward part; the canal of the chest is narrow."""
+    y = 240 - 0.8 * Z
+    centres = np.stack([np.full(11, 180.0), y], -1)
+    assert fit(Z, centres, np.full(11, 0.9), N, DZ, width_mm=np.full(11, 18.0)).first_slice == 0

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from preprocess import centre_line, spine
-from preprocess.crop import Crop, Window, cut
-from preprocess.geometry import Volume
 from tests.preprocess import anatomy
-from vcf.errors import StudyRefused
+from vcf_contract.errors import StudyRefused
+from vcf_preprocess import centre_line, spine
+from vcf_preprocess.crop import Crop, Window, cut
+from vcf_preprocess.geometry import Volume
 
 
 def moved(line, x_mm=0.0, y_mm=0.0):
@@ -97,3 +97,16 @@ def test_line_comes_through_the_wire_as_it_was():
     found = centre_line.received(sent.astype(np.float32), volume.hu.shape, volume.spacing_mm)
     assert found.first_slice == 3
     np.testing.assert_array_equal(found.points_mm, sent)
+
+
+def test_overlapping_patches_need_no_other_crop():
+    """Who cuts the crop does not know how much the weights' patches overlap."""
+    volume = anatomy.sample((2.0, 1.5, 1.5))
+    line = anatomy.true_line(volume)
+    crop = cut(volume.hu, spine.window(volume.hu.shape, volume.spacing_mm, line))
+    found = spine.reconstruct(crop, volume.spacing_mm, line, overlap=0.5)
+    whole = spine.reconstruct(volume.hu, volume.spacing_mm, line, overlap=0.5)
+    assert len(found.patches) == 10  # ⌈(260 − 48)/24⌉ + 1
+    np.testing.assert_array_equal(found.patches, whole.patches)
+    # Every second one lies near one of the fewest that tile the spine.
+    assert len(spine.reconstruct(crop, volume.spacing_mm, line).patches) == 6

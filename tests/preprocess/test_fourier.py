@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from preprocess.fourier import resample_columns, resampled_length, resampling_matrix
+from vcf_preprocess.fourier import resample_columns, resampled_length, resampling_matrix
 
 
 @pytest.mark.parametrize("n_in", [2, 3, 36, 37, 133])

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from preprocess.geometry import canonicalise
+from vcf_preprocess.geometry import Volume, canonicalise
 
 PERMUTATIONS = list(itertools.permutations(range(3)))
 FLIPS = list(itertools.product([1, -1], repeat=3))
@@ -59,3 +59,13 @@ def test_two_axes_along_one_patient_axis_are_refused():
     affine[:3, 1] = [0.9, 0.1, 0.0]
     with pytest.raises(ValueError, match="three different"):
         canonicalise(np.zeros((2, 2, 2), np.int16), affine)
+
+
+def test_a_part_lies_where_it_lay_in_the_whole():
+    affine = np.array([[0.8, 0, 0.1, -50], [0, 0.8, 0, -60], [-0.08, 0, 2.5, 30], [0, 0, 0, 1]])
+    whole = Volume(np.arange(6 * 2 * 2, dtype=np.int16).reshape(6, 2, 2), (2.5, 0.8, 0.8), affine)
+    part = whole.part(2, 5)
+    np.testing.assert_array_equal(part.hu, whole.hu[2:5])
+    assert np.shares_memory(part.hu, whole.hu)
+    np.testing.assert_allclose(part.affine @ [1.0, 1.0, 0.0, 1.0], whole.affine @ [1.0, 1.0, 2.0, 1.0])
+    assert whole.affine[0, 3] == -50

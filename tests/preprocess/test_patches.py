@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
-from preprocess import patches
-from preprocess.centre_line import CentreLine
-from preprocess.fourier import resampled_length
-from preprocess.geometry import canonicalise
-from preprocess.spec import PATCH, PatchSpec
 from tests.preprocess import anatomy
-from vcf.errors import StudyRefused
+from vcf_contract.errors import StudyRefused
+from vcf_contract.spec import PATCH, PatchSpec
+from vcf_preprocess import patches
+from vcf_preprocess.centre_line import CentreLine
+from vcf_preprocess.fourier import resampled_length
+from vcf_preprocess.geometry import canonicalise
 
 FINE = (1.0, 0.8, 0.8)
 
@@ -182,3 +182,27 @@ def test_a_spine_that_leaves_the_volume_is_air_where_it_is_outside():
     # The lowest patch hardly moved: behind its first rows the two show the same.
     assert np.abs(tiles.patches[-1] - whole.patches[-1]).mean() < np.abs(tiles.patches[-2] - whole.patches[-2]).mean()
     assert tiles.patches[-1].max() > 0.5
+
+
+def test_what_lies_beyond_the_covered_spine_changes_no_patch():
+    """Blank slices at both ends, or other voxels there: the same patches, bit for bit, only lower or higher."""
+    volume = anatomy.sample(FINE)
+    line = anatomy.true_line(volume)
+    plain = patches.extract(volume.hu, volume.spacing_mm, line)
+    for below, above, value in [(1, 1, -1024), (4, 0, 3000), (0, 7, -1024)]:
+        padded = np.pad(volume.hu, ((below, above), (0, 0), (0, 0)), constant_values=value)
+        moved = CentreLine(below, line.points_mm + np.array([0, 0, below * FINE[0]]), ())
+        tiles = patches.extract(padded, volume.spacing_mm, moved)
+        np.testing.assert_allclose(tiles.patches, plain.patches, atol=1e-5)
+        np.testing.assert_allclose(tiles.boxes_mm[:, 2] - below * FINE[0], plain.boxes_mm[:, 2], atol=1e-4)
+
+
+def test_a_void_goes_on_with_the_value_at_its_edge():
+    hu = np.array([-1024, -2000, 5, 7, -1024, 9, -1024], np.int16)[:, None, None].repeat(2, 1)
+    hu[:, 1] = -1024
+    filled = patches.without_voids(hu)
+    assert filled[:, 0, 0].tolist() == [5, 5, 5, 7, -1024, 9, 9], "only at the ends"
+    assert (filled[:, 1] == -1024).all(), "a column that is void throughout stays so"
+    assert hu[0, 0, 0] == -1024, "the caller's voxels are not touched"
+    sound = np.zeros((4, 2, 2), np.int16)
+    assert patches.without_voids(sound) is sound

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from preprocess.sagittal import midsagittal
 from tests.preprocess import anatomy
+from vcf_preprocess.sagittal import midsagittal
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 0.8, 0.8), (3.0, 0.75, 0.75), (2.0, 1.0, 0.7)])

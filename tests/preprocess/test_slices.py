@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from preprocess import slices
-from preprocess.slices import detector_images, image_to_volume_mm, pick, volume_to_image_px
-from preprocess.spec import DETECTOR
+from vcf_contract.spec import DETECTOR
+from vcf_preprocess import slices
+from vcf_preprocess.slices import detector_images, image_to_volume_mm, pick, pick_body, volume_to_image_px
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_images_by_the_definition_whatever_the_threads(threads):
     low, high = DETECTOR.window_hu
     windowed = (np.clip(hu[indices].astype(float), low, high) - low) / (high - low)
     (y, rows), (x, columns) = (slices._axis(hu.shape[axis], spacing[axis], DETECTOR) for axis in (1, 2))
-    expected = np.einsum("py,nyx,qx->npq", rows.toarray(), windowed[:, y, x], columns.toarray())
+    expected = rows.toarray() @ windowed[:, y, x] @ columns.toarray().T
     np.testing.assert_allclose(images[..., 0], expected, atol=2e-6)
 
 
@@ -81,3 +81,19 @@ def test_pixels_and_millimetres_are_inverse():
 def test_ties_are_broken_alike_in_either_precision(spacing_mm: float) -> None:
     in_double = pick(300, spacing_mm)
     assert in_double.tolist() == pick(300, float(np.float32(spacing_mm))).tolist()
+
+
+def test_blank_slices_shift_no_examined_slice() -> None:
+    """Whatever is added at the ends, the same slices of the body are examined."""
+    rng = np.random.default_rng(0)
+    hu = rng.normal(40, 20, (60, 64, 64)).astype(np.int16)
+    spacing = (4.0, 5.0, 5.0)
+    plain = pick_body(hu, spacing)
+    assert plain.tolist() == pick(60, 4.0).tolist()
+    padded = np.pad(hu, ((3, 5), (0, 0), (0, 0)), constant_values=-1024)
+    assert (pick_body(padded, spacing) - 3).tolist() == plain.tolist()
+
+
+def test_where_there_is_no_body_all_slices_count() -> None:
+    air = np.full((60, 64, 64), -1000, np.int16)
+    assert pick_body(air, (4.0, 5.0, 5.0)).tolist() == pick(60, 4.0).tolist()

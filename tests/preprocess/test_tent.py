@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from preprocess.tent import tent_weights, tent_window
+from vcf_preprocess.tent import tent_weights, tent_window
 
 
 def test_enlarging_is_linear_interpolation():

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from preprocess.tiling import locations, patch_centres_mm, patch_count
+from vcf_preprocess.tiling import locations, patch_centres_mm, patch_count
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ def test_a_short_column_has_one_patch_about_its_middle():
 def test_location_runs_from_head_to_feet():
     place = locations(np.array([100.0, 50.0, 0.0]), 100.0, 0.0)
     np.testing.assert_allclose(place, [0, 0.5, 1])
+
+
+@pytest.mark.parametrize(("length", "k"), [(40, 1), (48, 2), (72, 2), (73, 3), (96, 3), (97, 4), (450, 18)])
+def test_patches_that_share_half_of_their_height(length, k):
+    """⌈(L − 48)/24⌉ + 1: whatever lies between two centres is seen whole by both patches or in half by each."""
+    assert patch_count(length, 48, 0.5) == k
+    centres = patch_centres_mm(10 + length, 10, 48, 0.5)
+    assert len(centres) == k
+    if k > 1:
+        assert centres[0] == 10 + length - 24 and centres[-1] == 34
+        assert (np.diff(centres) >= -24 - 1e-9).all()
+
+
+def test_a_long_spine_overlaps_less_rather_than_being_refused():
+    assert patch_count(1400, 48) == 30
+    assert patch_count(1400, 48, 0.5) == 32
+    assert patch_count(1600, 48, 0.5) == 34, "too many even without: the caller refuses it"

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from preprocess.spec import DETECTOR
-from preprocess.yolo import decode
+from vcf_contract.spec import DETECTOR
+from vcf_preprocess.yolo import decode
 
 SIDE, CHANNELS = DETECTOR.grid, DETECTOR.head_channels
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training import checkpoint, detector, member
-from training.checkpoint import Checkpoint
-from training.detector import CanalImages
-from training.presets import PRESETS, Augmentation
-from training.studies import Studies
+from vcf_training import checkpoint, detector, member
+from vcf_training.checkpoint import Checkpoint
+from vcf_training.detector import CanalImages
+from vcf_training.presets import PRESETS, Augmentation
+from vcf_training.studies import Studies
 
 SEED = 4
 CHECKPOINT_EVERY = 7

@@ -10,14 +10,15 @@ pytest.importorskip("tensorflow")
 
 from matplotlib.image import imread
 
-from training import ablation
-from training.architecture import FIGURE_3A, VARIANTS
-from training.candidates import Outcome
-from training.checkpoint import as_json
-from training.patch_variants import check
-from training.presets import PRESETS
-from training.studies import Studies
-from training.train import Training
+from vcf_training import ablation
+from vcf_training.architecture import FIGURE_3A, VARIANTS
+from vcf_training.candidates import Outcome
+from vcf_training.checkpoint import as_json
+from vcf_training.patch_variants import check
+from vcf_training.presets import PRESETS
+from vcf_training.ranking import Answers
+from vcf_training.studies import Studies
+from vcf_training.train import Training
 
 LABELS = np.arange(20) % 2
 
@@ -39,8 +40,10 @@ def test_writes_picture_table_and_figures(tmp_path: Path, monkeypatch: pytest.Mo
     rng = np.random.default_rng(0)
 
     def scored(_: object, candidates: list, *__: object) -> list[Outcome]:
-        scores = [rng.normal(size=(2, 20)) + LABELS for _ in candidates]
-        return [Outcome(c, s, 0.5 + n / 50, 1, 0.1) for n, (c, s) in enumerate(zip(candidates, scores, strict=True))]
+        nothing = Answers(np.zeros((1, 2, 20), np.float32), np.zeros((1, 2, 20), np.float32), np.arange(21))
+        scores = [rng.normal(size=20) + LABELS for _ in candidates]
+        numbered = enumerate(zip(candidates, scores, strict=True))
+        return [Outcome(c, nothing, s, 0.5 + n / 50, 1, 0.1) for n, (c, s) in numbered]
 
     class Labelled(Studies):
         study_label = LABELS.astype(np.uint8)

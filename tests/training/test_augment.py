@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates, rotate
 
-from preprocess.spec import PATCH
-from training.augment import augment, turned
-from training.presets import PRESETS, Augmentation
-from training.studies import Sampler, Studies
+from vcf_contract.spec import PATCH
+from vcf_training.augment import augment, turned
+from vcf_training.presets import PRESETS, Augmentation
+from vcf_training.studies import Sampler, Studies
 
 CUBE = replace(PATCH, grid=(33, 33, 3), height_mm=66.0, anterior_mm=50.0, posterior_mm=16.0)
 """Voxels as long as they are high."""

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from preprocess.spec import DETECTOR
-from training.augment_images import augment_images
-from training.presets import PRESETS
+from vcf_contract.spec import DETECTOR
+from vcf_training.augment_images import augment_images
+from vcf_training.presets import PRESETS
 
 DETECTOR_PRESET = PRESETS["cpu"].detector
 

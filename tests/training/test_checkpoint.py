@@ -8,10 +8,9 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tests.training.resumable import small_images
-from training import checkpoint
-from training.checkpoint import Checkpoint
-from training.presets import PRESETS
-from vcf.errors import SetupError
+from vcf_contract.errors import SetupError
+from vcf_training import checkpoint
+from vcf_training.checkpoint import Checkpoint
 
 SETTINGS = {"preset": {"steps": 3, "lengths": (1, 2)}, "seed": 1}
 
@@ -75,9 +74,3 @@ def test_digest_changes_with_any_voxel_and_any_name() -> None:
     assert len({checkpoint.digest(d) for d in all_of_them}) == 3
     assert checkpoint.digest(data) == checkpoint.digest(replace(data, images=data.images.copy()))
     assert checkpoint.digest(data) != checkpoint.digest(data, data)
-
-
-def test_settings_hold_the_whole_preset() -> None:
-    settings = checkpoint.settings_of(PRESETS["paper"].member, 3, "d", member="b")
-    assert settings["preset"]["augmentation"]["rotate_deg"] == 20
-    assert (settings["seed"], settings["data"], settings["member"]) == (3, "d", "b")

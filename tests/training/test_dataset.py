@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import dataset
-from training.phantom import HELD_OUT_RANGES, TRAINING_RANGES
+from vcf_training import dataset
+from vcf_training.phantom import HELD_OUT_RANGES, TRAINING_RANGES
 
 
 def test_sets_share_no_patient_and_the_test_set_no_range() -> None:
@@ -22,7 +22,7 @@ def test_drawn_once_then_read_from_the_cache(tmp_path: Path, monkeypatch: pytest
     wanted = replace(dataset.training_set(2, 1), pixel_mm=2.0)
     told = []
     first = dataset.load(wanted, tmp_path, workers=1, done=lambda done, total: told.append((done, total)))
-    assert told == [(2, 2)]
+    assert told == [(0, 2), (2, 2)]
     assert first.study_label.tolist() == [0, 1, 0, 1]  # twins: healthy, fractured
     monkeypatch.setattr(dataset, "_draw", None)  # drawing again would fail
     again = dataset.load(wanted, tmp_path)

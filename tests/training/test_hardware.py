@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from training import hardware
-from training.hardware import BFLOAT16, FLOAT32, fitted
-from training.presets import PRESETS
+from vcf_training import hardware
+from vcf_training.hardware import BFLOAT16, FLOAT32, fitted
+from vcf_training.presets import PRESETS
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from preprocess import aggregate, yolo  # noqa: E402
-from preprocess.spec import DETECTOR  # noqa: E402
-from training import losses  # noqa: E402
+from vcf_contract.spec import DETECTOR  # noqa: E402
+from vcf_preprocess import aggregate, yolo  # noqa: E402
+from vcf_training import losses  # noqa: E402
 
 
 def bce(label: float, p: float) -> float:

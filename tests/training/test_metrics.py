@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from training import metrics
+from vcf_training import metrics
 
 
 def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:

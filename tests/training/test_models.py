@@ -6,8 +6,11 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
-from training import models  # noqa: E402
-from vcf.contract import CANAL_GRID, FEATURES, GRID, NETWORKS, SPINAL_CORD_DETECTOR  # noqa: E402
+from tests.random_members import members  # noqa: E402
+from vcf_contract.contract import CANAL_GRID, GRID, NETWORKS, SPINAL_CORD_DETECTOR  # noqa: E402
+from vcf_contract.spec import PATCH  # noqa: E402
+from vcf_training import models, served, variants  # noqa: E402
+from vcf_training.architecture import SERVED  # noqa: E402
 
 
 @pytest.mark.parametrize("grid", [GRID, (48, 48, 32)])
@@ -17,10 +20,6 @@ def test_encoder_has_the_papers_parameter_count(grid: tuple[int, int, int]) -> N
     by_hand = sum(27 * a * b + b for a, b in itertools.pairwise(channels))
     assert encoder.count_params() == by_hand == 53_896
     assert encoder.output_shape == (None, int(np.prod(grid)) // 512 * 32)
-
-
-def test_encoder_output_is_the_contracts_feature_row() -> None:
-    assert models.patch_encoder().output_shape == (None, FEATURES)
 
 
 def test_encoder_refuses_a_grid_that_cannot_be_halved_three_times() -> None:
@@ -36,35 +35,27 @@ def test_encoder_row_ignores_the_rest_of_the_batch() -> None:
     np.testing.assert_allclose(together[1:2], alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("flips", "k"), [(1, 1), (2, 5), (2, 32)])
-def test_served_head_equals_training_head(flips: int, k: int) -> None:
-    rng = np.random.default_rng(1)
-    training, served = models.training_head(64), models.sequence_head(64)
-    served.set_weights(training.get_weights())
-    rows = rng.normal(size=(flips, k, 64)).astype(np.float32)
-    location = np.linspace(0, 1, k, dtype=np.float32)
-    expected = np.asarray(training([rows, np.tile(location, (flips, 1))]))
-    found = np.asarray(served([rows.reshape(flips * k, 64), location]))
-    assert found.shape == (flips, k)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+def judge(rows: np.ndarray, location: np.ndarray) -> np.ndarray:
+    """Patch probabilities (k,) of a head with the same random weights every time."""
+    keras.utils.set_random_seed(5)
+    head = variants.classifier(SERVED, rows.shape[1])
+    return np.asarray(head([rows[None], location[None], np.ones((1, len(rows)), np.float32)])[0])[0]
 
 
 def test_head_judges_a_patch_by_those_above_it_only() -> None:
     rng = np.random.default_rng(2)
-    head = models.sequence_head(64)
     rows = rng.normal(size=(6, 64)).astype(np.float32)
     location = np.linspace(0, 1, 6, dtype=np.float32)
     changed = rows.copy()
     changed[3] += 5
-    before, after = (np.asarray(head([r, location]))[0] for r in (rows, changed))
+    before, after = (judge(r, location) for r in (rows, changed))
     np.testing.assert_allclose(before[:3], after[:3], atol=1e-6)
     assert (np.abs(before[3:] - after[3:]) > 1e-4).all()
 
 
 def test_head_uses_the_location() -> None:
     rows = np.random.default_rng(3).normal(size=(4, 64)).astype(np.float32)
-    head = models.sequence_head(64)
-    low, high = (np.asarray(head([rows, np.full(4, x, np.float32)])) for x in (0, 1))
+    low, high = (judge(rows, np.full(4, x, np.float32)) for x in (0, 1))
     assert np.abs(low - high).max() > 1e-4
 
 
@@ -96,13 +87,9 @@ def test_detector_answers_on_the_contracts_grid() -> None:
 
 
 def test_input_and_output_names_are_the_contracts() -> None:
-    built = {
-        "spinal_cord_detector": models.canal_detector(batch_norm=False),
-        "patch_encoder_b": models.patch_encoder(member="b"),
-        "sequence_head_c": models.sequence_head(FEATURES, member="c"),
-    }
-    described = {m.name: m for m in NETWORKS}
-    for name, network in built.items():
-        assert network.name == name
-        assert [i.name for i in network.inputs] == [t.name for t in described[name].inputs]
-        assert network.output_names == [t.name for t in described[name].outputs]
+    ensemble = members([("lstm", PATCH), ("bilstm-aggregation", PATCH)])
+    built = [models.canal_detector(batch_norm=False), served.patch_encoder(ensemble), served.sequence_head(ensemble)]
+    for described, network in zip(NETWORKS, built, strict=True):
+        assert network.name == described.name
+        assert [i.name for i in network.inputs] == [t.name for t in described.inputs]
+        assert network.output_names == [t.name for t in described.outputs]

@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tests.training.data import layouts
-from training import store
-from training.data.annotated import DataCode, DataError
-from training.data.datasets import Options, detect, iterate, studies
-from training.data.splits import PARTS, Split
-from training.own_data import SPLIT_FILE, OwnData, held_out
-from vcf.cli import main
+from vcf_cli import main
+from vcf_training import store
+from vcf_training.data.annotated import DataCode, DataError
+from vcf_training.data.datasets import Options, detect, split_of, studies
+from vcf_training.data.splits import PARTS, Split
+from vcf_training.own_data import SPLIT_FILE, OwnData, held_out
 
 PATIENTS = 6
 
@@ -44,8 +44,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_part_has_both_outcomes(cohort: Path) -> None:
     assert detect(cohort) == "csv"
-    assert [[s.fractured for s in iterate(cohort, part)].count(True) for part in PARTS] == [1, 1, 1]
-    assert sum(len(list(iterate(cohort, part))) for part in PARTS) == PATIENTS
+    split, found = split_of(studies(cohort, Options()), Options())
+    chosen = [split.chosen(found, part) for part in PARTS]
+    assert [[study.fractured for study in part].count(True) for part in chosen] == [1, 1, 1]
+    assert sum(map(len, chosen)) == PATIENTS
 
 
 def test_drawn_once_then_cached(cohort: Path, tmp_path: Path) -> None:
@@ -116,22 +118,6 @@ def test_what_reading_a_study_shows_is_listed_or_left_out_too(
         own = OwnData.open([tmp_path], Options(leave_out_broken=True))
     assert len(own.studies) == PATIENTS - 2
     assert caplog.text.count("left out") == 2 and "name-" not in caplog.text
-
-
-def test_data_of_no_known_format(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(DataError) as caught:
-            detect(path)
-        assert caught.value.code == DataCode.NO_STUDIES
-        assert str(tmp_path) not in str(caught.value)
-
-
-def test_recipes_of_phantoms_are_studies_too() -> None:
-    found = list(iterate("phantom-test:3"))
-    assert len({s.key for s in found}) == 3
-    assert all(s.synthetic and s.fractured is not None for s in found)
-    with pytest.raises(DataError):
-        studies("phantom-test:none", Options(format="phantom"))
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from preprocess.spec import PATCH, PatchSpec
-from training.patch_variants import resampled
-from training.studies import Studies
+from vcf_contract.spec import PATCH, PatchSpec
+from vcf_training.patch_variants import resampled
+from vcf_training.studies import Studies
 
 
 def studies(patches: np.ndarray) -> Studies:

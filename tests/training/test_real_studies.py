@@ -5,67 +5,96 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training import real_studies
-from training.studies import Studies
+from tests.training.masks.conftest import plain_mask
+from tests.training.warp.conftest import PlainSpine, plain_spine
+from vcf_training import real_studies
+from vcf_training.masks import MaskSpine
+from vcf_training.warp import Patient, WarpedSpine, warped_spine
 
-
-def one_study(label: int, name: str) -> Studies:
-    return Studies(
-        np.full((2, 8, 8, 8), label, np.uint8),
-        np.array([0, 1], np.float32),
-        np.array([0, label], np.uint8),
-        np.ones(2, np.uint8),
-        np.array([0, 2 * label], np.uint8),
-        np.full((2, 8, 5), np.nan, np.float16),
-        np.array([0, 2], np.int64),
-        np.array([name]),
-    )
+__all__ = ["plain_spine"]
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
-    """Stands in for the deformation of CTs: (seed, probability) of every sample that was asked for."""
-    asked: list[tuple[int, float]] = []
+def patient(plain_spine: PlainSpine) -> Patient:
+    return plain_spine.patient(np.where(plain_spine.labels > 0, 250, 40).astype(np.int16))
 
-    def draw(seed: int, count: int, *, fracture_probability: float, **_: Any) -> Studies:
-        asked.append((seed, fracture_probability))
-        if seed == 1:
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, patient: Patient) -> list[tuple[int, float, bool]]:
+    """One plain patient stands in for the CTs; (seed, probability, healed) of every sample that was asked for."""
+    found: list[tuple[int, float, bool]] = []
+
+    def draw(seed: list[int], of: Patient, *, fracture_probability: float, healed: bool) -> WarpedSpine:
+        found.append((seed[0], fracture_probability, healed))
+        if seed[0] == 1:
             raise ValueError("no deformation succeeded")
-        return one_study(round(fracture_probability), f"warp-{seed}")
+        return warped_spine(seed, of, fracture_probability=fracture_probability, healed=healed)
 
-    monkeypatch.setattr(real_studies, "warped_studies", draw)
-    monkeypatch.setattr(real_studies, "load_patients", lambda *_: ["a CT"])
-    return asked
+    monkeypatch.setattr(real_studies, "warped_spine", draw)
+    monkeypatch.setattr(real_studies, "load_patients", lambda *_, **__: [patient])
+    return found
 
 
-def test_twins_of_each_deformation_and_none_of_one_that_fails(drawn: list[tuple[int, float]], tmp_path: Path) -> None:
+def load(cache: Path, samples: int, views: int = 1, **more: Any) -> Any:
+    return real_studies.load_warped(samples, views, cache, workers=1, **more)
+
+
+@pytest.mark.slow
+def test_twins_of_each_deformation_and_none_of_one_that_fails(
+    asked: list[tuple[int, float, bool]], tmp_path: Path
+) -> None:
     told: list[tuple[int, int]] = []
-    studies = real_studies.load_warped(3, 1, tmp_path, done=lambda done, total: told.append((done, total)))
-    assert studies is not None
-    assert studies.name.tolist() == ["warp-0", "warp-0", "warp-2", "warp-2"]
-    assert studies.study_label.tolist() == [0, 1, 0, 1]
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    studies = load(tmp_path, 3, 2, done=lambda done, total: told.append((done, total)))
+    assert studies.name.tolist() == [f"warp-plain-{n}.{view}" for n in (0, 2) for _ in range(2) for view in (0, 1)]
+    assert studies.study_label.tolist() == [0, 0, 1, 1] * 2
+    assert ((studies.study_grade > 0) == studies.study_label).all()
+    assert studies.patches.max() > 60  # bone is in view
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_drawn_once_then_read_from_the_cache(drawn: list[tuple[int, float]], tmp_path: Path) -> None:
-    first = real_studies.load_warped(1, 1, tmp_path)
-    asked = len(drawn)
-    again = real_studies.load_warped(1, 1, tmp_path)
-    assert first is not None
-    assert again is not None
-    assert len(drawn) == asked == 2
-    np.testing.assert_array_equal(again.label, first.label)
+def test_drawn_once_then_read_from_the_cache(asked: list[tuple[int, float, bool]], tmp_path: Path) -> None:
+    first = load(tmp_path, 1)
+    count = len(asked)
+    again = load(tmp_path, 1)
+    assert len(asked) == count == 2
+    np.testing.assert_array_equal(again.patches, first.patches)
 
 
-def test_test_patient_has_seeds_and_a_cache_entry_of_its_own(drawn: list[tuple[int, float]], tmp_path: Path) -> None:
-    real_studies.load_warped(1, 1, tmp_path)
-    real_studies.load_warped(1, 1, tmp_path, use="evaluate")
-    assert {seed for seed, _ in drawn} == {0, real_studies.EVALUATION_SEED}
-    assert len(list(tmp_path.iterdir())) == 2
+@pytest.mark.slow
+def test_every_use_has_seeds_and_a_cache_entry_of_its_own(asked: list[tuple[int, float, bool]], tmp_path: Path) -> None:
+    for use in ("train", "tune", "evaluate"):
+        load(tmp_path, 1, use=use)
+    assert {seed for seed, *_ in asked} == {0, real_studies.TUNING_SEED, real_studies.EVALUATION_SEED}
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+
+
+def test_a_ct_without_marks_gives_sound_studies_alone(
+    monkeypatch: pytest.MonkeyPatch, patient: Patient, tmp_path: Path
+) -> None:
+    bare = Patient("bare", patient.volume, patient.canal_mm, patient.canal_slices, (), frozenset())
+    monkeypatch.setattr(real_studies, "load_patients", lambda *_, **__: [bare])
+    studies = load(tmp_path, 2)
+    assert studies.study_label.tolist() == [0, 0]
+    assert studies.weight.all()
 
 
 def test_no_samples_and_no_patients_give_no_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(real_studies, "load_patients", lambda *_: [])
-    assert real_studies.load_warped(0, 1, tmp_path) is None
-    assert real_studies.load_warped(2, 1, tmp_path) is None
+    monkeypatch.setattr(real_studies, "load_patients", lambda *_, **__: [])
+    monkeypatch.setattr(real_studies, "load_mask_spines", lambda *_: [])
+    assert load(tmp_path, 0) is None
+    assert load(tmp_path, 2) is None
+    assert real_studies.load_rendered(2, 1, tmp_path, workers=1) is None
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_with_fractures_is_seen_as_it_is_and_stretched_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    crushed: MaskSpine = plain_mask({"T11": 12.0})
+    monkeypatch.setattr(real_studies, "load_mask_spines", lambda *_: [crushed])
+    monkeypatch.setattr(real_studies, "load_patients", lambda *_, **__: [])
+    studies = real_studies.load_rendered(1, 1, tmp_path, workers=1)
+    assert studies is not None
+    assert studies.study_label.tolist() == [0, 1]
+    assert studies.study_grade.tolist() == [0, 3]
+    assert studies.name[0] == studies.name[1]

@@ -9,10 +9,12 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from training import canal_images, detector, store
-from training.dataset import TEST_SEEDS
-from vcf.contract import MEMBERS, NETWORKS
+from vcf_export.operating_point_writer import FILES
+from vcf_preprocess.aggregate import Aggregation
+from vcf_training import canal_images, detector, store
+from vcf_training.dataset import TEST_SEEDS
 
+SHIPPED = ("a", "b", "c")
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
 
 
@@ -33,7 +35,9 @@ def figures_of(manifest: dict[str, object]) -> dict[str, float]:
 
 def test_weights_are_those_of_the_manifest() -> None:
     files = store.read_manifest()["files"]
-    assert set(files) == {f"{m.name}.weights.h5" for m in NETWORKS}
+    parts = [name for member in SHIPPED for name in (store.encoder_name(member), store.head_name(member))]
+    assert set(files) == {f"{name}.weights.h5" for name in (store.DETECTOR_NAME, *parts)}
+    assert store.member_names() == SHIPPED
     for name, digest in files.items():
         assert store.sha256((store.SHIPPED / name).read_bytes()) == digest, name
 
@@ -49,15 +53,17 @@ def test_card_says_what_the_manifest_says() -> None:
 
 
 def test_threshold_in_the_repository_is_the_manifests() -> None:
-    point = json.loads((REPOSITORY / "fracture_findings" / "1" / "operating_point.json").read_text())
-    assert point["threshold"] == store.read_manifest()["operating_point"]["threshold"]
+    for file in FILES:
+        point = json.loads((REPOSITORY / file).read_text())
+        assert point["threshold"] == store.read_manifest()["operating_point"]["threshold"]
+        assert Aggregation.of(point["aggregation"]) == store.aggregation()
 
 
 @pytest.mark.slow
 def test_exported_graphs_are_those_of_the_weights(tmp_path: Path) -> None:
     """Exporting the shipped weights again gives the committed files, byte for byte."""
     pytest.importorskip("tf2onnx")
-    from export.onnx import export_networks
+    from vcf_export.onnx import export_networks
 
     for name, path in export_networks(store.load_networks(), tmp_path).items():
         assert path.read_bytes() == (REPOSITORY / name / "1" / "model.onnx").read_bytes(), name
@@ -72,5 +78,5 @@ def test_detector_finds_the_canal_of_unseen_phantoms() -> None:
 
 def test_members_started_from_different_seeds() -> None:
     members = store.read_manifest()["members"]
-    assert sorted(members) == sorted(MEMBERS)
-    assert len({m["seed"] for m in members.values()}) == len(MEMBERS)
+    assert sorted(members) == sorted(SHIPPED)
+    assert len({m["seed"] for m in members.values()}) == len(SHIPPED)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.presets import PRESETS, Augmentation
-from training.studies import Sampler, Studies
+from vcf_training.presets import PRESETS, Augmentation
+from vcf_training.studies import Sampler, Studies
 
 UNCHANGED = replace(PRESETS["tiny"].member, augmentation=Augmentation(share=0), patches_per_step=12, lengths=(3,))
 

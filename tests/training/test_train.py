@@ -11,14 +11,17 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("tf2onnx")
 
-from training import store, train
-from training.checkpoint import as_json
-from training.detector import CanalImages
-from training.presets import PRESETS
-from training.reference import ensemble
-from training.studies import Studies
-from vcf.cli import main
-from vcf.contract import MEMBERS, NETWORKS
+from vcf_cli import main
+from vcf_contract.contract import NETWORKS
+from vcf_preprocess.aggregate import AGGREGATIONS, Aggregation, study_scores
+from vcf_training import member, store, train
+from vcf_training.checkpoint import as_json
+from vcf_training.presets import PRESETS
+from vcf_training.reference import classify
+from vcf_training.studies import Studies
+
+MEMBERS = ("a", "b", "c")
+"""Of a training that is not told otherwise."""
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +38,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_writes_weights_and_an_honest_manifest(trained: Path) -> None:
     manifest = store.read_manifest(trained / "w")
-    assert set(manifest["files"]) == {f"{m.name}.weights.h5" for m in NETWORKS}
+    parts = [name for m in MEMBERS for name in (store.encoder_name(m), store.head_name(m))]
+    assert set(manifest["files"]) == {f"{name}.weights.h5" for name in (store.DETECTOR_NAME, *parts)}
     for name, digest in manifest["files"].items():
         assert store.sha256((trained / "w" / name).read_bytes()) == digest
     assert set(manifest["members"]) == set(MEMBERS)
     assert len({manifest["members"][m]["seed"] for m in MEMBERS}) == len(MEMBERS)
     assert "synthetic" in manifest["detector"]["figures"]
     assert "synthetic" in manifest["test"]
-    assert 0 <= manifest["operating_point"]["threshold"] <= 1
+    point = manifest["operating_point"]
+    assert 0 <= point["threshold"] <= 1
+    assert Aggregation.of(point["aggregation"]) in AGGREGATIONS
 
 
 @pytest.mark.slow
@@ -67,7 +73,7 @@ def test_the_same_command_again_trains_nothing(trained: Path, monkeypatch: pytes
     monkeypatch.setenv("VCF_CACHE", str(trained / "cache"))
     monkeypatch.setattr(train, "load_canal_slices", lambda *_: [])
     monkeypatch.setattr(train, "load_warped", lambda *_, **__: None)
-    monkeypatch.setattr(train.member, "train", never)
+    monkeypatch.setattr(member, "train", never)
     monkeypatch.setattr(train.detector, "train", never)
     command = ["train", "all", "--preset", "tiny", "--out", str(trained / "w")]
     assert main(command) == 0
@@ -97,24 +103,25 @@ def test_unusable_options_are_named(
 def test_export_command_writes_what_the_server_loads(trained: Path, tmp_path: Path) -> None:
     assert main(["export", "onnx", "--weights", str(trained / "w"), "--out", str(tmp_path)]) == 0
     point = json.loads((tmp_path / "fracture_findings" / "1" / "operating_point.json").read_text())
-    assert point["threshold"] == store.read_manifest(trained / "w")["operating_point"]["threshold"]
+    fixed = store.read_manifest(trained / "w")["operating_point"]
+    assert (point["threshold"], point["aggregation"]) == (fixed["threshold"], fixed["aggregation"])
     assert all((tmp_path / m.name / "1" / "model.onnx").is_file() for m in NETWORKS)
 
 
 @pytest.mark.slow
-def test_batched_scores_equal_the_served_order_of_work(trained: Path) -> None:
-    """Scores over padded studies, as training computes them, against study by study with flip-major rows."""
+def test_scores_of_stored_studies_are_those_of_the_reference(trained: Path) -> None:
+    """Those that threshold and test figures come from, against study by study with the networks that are exported."""
     (path,) = list((trained / "cache" / "training").glob("*.npz"))[:1]
     studies = Studies.load(path)
     networks = store.load_networks(trained / "w")
-    scores, plain = train.ensemble_scores(trained / "w", studies)
-    for i in range(len(studies)):
-        rows = studies.rows(i)
-        patches = studies.patches[rows].astype(np.float32)[..., None] / 255
-        both = np.concatenate([patches, patches[..., ::-1, :]])
-        probabilities = ensemble(networks, both, studies.location[rows])
-        assert plain[i] == pytest.approx(probabilities.mean((0, 1)).max(), abs=1e-5)
-        assert scores[i] <= plain[i] + 1e-6
+    given = train.ensemble_answers(trained / "w", studies)
+    for aggregation in AGGREGATIONS:
+        scores = given.scores(aggregation)
+        for i in range(len(studies)):
+            rows = studies.rows(i)
+            patches = studies.patches[rows].astype(np.float32)[..., None] / 255
+            expected = study_scores(*classify(networks, patches, studies.location[rows]), aggregation)
+            assert scores[i] == pytest.approx(expected.study_score, abs=1e-5)
 
 
 def test_missing_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,10 +133,3 @@ def test_missing_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_missing_operating_point_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "onnx", "--weights", str(tmp_path), "--out", str(tmp_path / "r")]) == 1
     assert "no operating point" in capsys.readouterr().err
-
-
-def test_canal_images_join() -> None:
-    one = CanalImages(np.zeros((2, 256, 256), np.uint8), np.zeros((2, 4)), np.array(["a", "b"]))
-    both = CanalImages.joined([one, one])
-    assert both.group.tolist() == ["a", "b", "a", "b"]
-    assert len(both.where(both.group == "a")) == 2

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +8,10 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 
-from preprocess.aggregate import study_scores
-from preprocess.spec import PATCH
 from tests.training.resumable import MEMBER, bright_or_dark
-from training import member, models, store, variants
-from training.architecture import SERVED, VARIANTS, Architecture, not_served_because, of_settings
-from training.checkpoint import as_json
-from vcf.contract import FEATURES
-from vcf.errors import SetupError
+from vcf_preprocess.aggregate import study_scores
+from vcf_training import member, variants
+from vcf_training.architecture import SERVED, VARIANTS, Architecture
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(2, 5, 64)).astype(np.float32)
@@ -65,7 +60,7 @@ def test_aggregations_are_those_of_the_product() -> None:
     np.testing.assert_allclose(study, (patches * VALID).max(1), rtol=1e-6)
     patches, study = answers(VARIANTS["lstm-smoothed-max"])
     for i, k in enumerate((5, 3)):
-        assert study[i] == pytest.approx(study_scores(patches[i, :k][None, None])[0], abs=1e-6)
+        assert study[i] == pytest.approx(study_scores(patches[i, :k][None, None]).study_score, abs=1e-6)
 
 
 def test_max_filter_scores_a_patch_by_its_environment() -> None:
@@ -90,49 +85,12 @@ def test_environments_are_judged_by_what_is_known_of_them() -> None:
     assert variants.targets(SERVED, label, weight, tf.ones_like(label)) == (label, weight)
 
 
-def test_default_has_the_weights_and_answers_of_the_shipped_head() -> None:
-    classifier, head = variants.classifier(SERVED, FEATURES), models.training_head(FEATURES)
-    head.set_weights(classifier.get_weights())
-    rows = RNG.normal(size=(2, 5, FEATURES)).astype(np.float32)
-    np.testing.assert_allclose(classifier([rows, LOCATION, VALID])[0], head([rows, LOCATION]), atol=1e-6)
-    assert variants.patch_encoder(SERVED).count_params() == models.patch_encoder().count_params()
-
-
 def test_shallow_encoder_is_one_convolution_with_the_served_features() -> None:
     shallow = variants.patch_encoder(VARIANTS["shallow"])
     assert shallow.count_params() == 5**3 * 32 + 32
-    assert shallow.output_shape == (None, FEATURES)
+    assert shallow.output_shape == variants.patch_encoder(SERVED).output_shape == (None, 2048)
     with pytest.raises(ValueError, match="multiple of 8"):
         variants.patch_encoder(VARIANTS["shallow"], (32, 12, 32))
-
-
-def test_only_what_the_served_graphs_hold_is_servable() -> None:
-    served = {name for name, architecture in VARIANTS.items() if not_served_because(architecture) is None}
-    assert served == {"lstm", "lstm-max", "lstm-smoothed-max", "shallow-lstm"}
-    assert "other patches" in str(not_served_because(SERVED, replace(PATCH, grid=(16, 16, 16))))
-
-
-def test_settings_give_back_architecture_and_patches() -> None:
-    preset = replace(MEMBER, architecture=VARIANTS["bilstm"], patch=replace(PATCH, grid=(32, 24, 24)))
-    assert of_settings(as_json(asdict(preset))) == (preset.architecture, preset.patch)
-    assert of_settings({}) == (SERVED, PATCH)
-    with pytest.raises(ValueError, match="sequence 'gru': one of lstm, bilstm, max"):
-        Architecture(sequence="gru")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("name", "servable"), [("bilstm", False), ("shallow-lstm", True)])
-def test_a_member_is_loaded_for_serving_only_if_it_can_be_served(name: str, servable: bool, tmp_path: Path) -> None:
-    architecture = VARIANTS[name]
-    encoder = variants.patch_encoder(architecture)
-    store.save_member(tmp_path, "a", encoder, variants.classifier(architecture, FEATURES), architecture)
-    settings = asdict(replace(MEMBER, architecture=architecture))
-    store.update_manifest(tmp_path, members={"a": {"settings": settings}})
-    if servable:
-        for before, after in zip(encoder.get_weights(), store.load_member("a", tmp_path)[0].get_weights(), strict=True):
-            np.testing.assert_array_equal(before, after)
-    else:
-        with pytest.raises(SetupError, match=r"member a .* cannot be served: its F_seq is not the LSTM"):
-            store.load_member("a", tmp_path)
 
 
 @pytest.mark.slow

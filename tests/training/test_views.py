@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from training.phantom import Phantom, nominal, render, sample
-from training.phantom.fracture import Fracture
-from training.studies import HEIGHT_UNIT_MM
-from training.views import Crop, DetectorError, draw_crop, patch_anatomy, patch_truth, seen_line, view
+from vcf_training.phantom import Phantom, nominal, render, sample
+from vcf_training.phantom.fracture import Fracture
+from vcf_training.studies import HEIGHT_UNIT_MM
+from vcf_training.views import Crop, DetectorError, draw_crop, patch_anatomy, patch_truth, seen_line, view
 
 EXACT = DetectorError(scatter_mm=0, drift_mm=0, missed=0)
 WHOLE = Crop(whole_share=1.0)

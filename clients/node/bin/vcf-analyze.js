@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One study to a running server, the findings to the terminal and, if asked, to a file. */
 
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 
@@ -11,15 +12,22 @@ import { contract } from '../lib/contract.js';
 /** As those of `vcf analyze`; 64 is EX_USAGE of sysexits.h. */
 const [DONE, SETUP, REFUSED, SERVER, USAGE] = [0, 1, 2, 3, 64];
 
+const PRIORITIES = Object.keys(contract.admission.priorities);
 const HELP = `usage: vcf-analyze STUDY [options]
 
 Analyse one CT study on a running server: the most suitable series that is found is taken.
 
 STUDY                     folder or file of DICOM images
---server HOST:PORT        gRPC (default ${contract.default_address})
---json FILE               write the findings as JSON; - is standard output
+--server HOST:PORT        gRPC (default ${contract.default_address}); give it again for several in turn
+--json FILE               write the findings as JSON; - is standard output, where an error is JSON too
 --deadline S              longest wait for the answer (default ${contract.default_deadline_s})
 --age-policy ${contract.age_policy.values.join('|')}   what to do if the patient is under 50 or of unknown age (default warn)
+--priority ${PRIORITIES.join('|')}   urgent studies go before all that wait on the server (default routine)
+--attempts N              how often to try a server that is not there or full (default ${contract.retry.attempts})
+--tls-ca PEM              certificate authority of the server; turns TLS on
+--tls-cert PEM            the client's own certificate, with --tls-key
+--tls-key PEM             private key of --tls-cert
+--api-key-file FILE       file with a line NAME=VALUE; to other machines over TLS only
 --help
 
 exit codes: ${DONE} analysed, ${REFUSED} study refused, ${SERVER} server unreachable, too slow or failed, ${USAGE} wrong usage
@@ -29,7 +37,8 @@ class Usage extends Error {}
 
 /**
  * @param {string[]} words
- * @returns {{study: string, server: string, json?: string, deadlineMs: number, agePolicy: 'warn' | 'block'} | null}
+ * @returns {{study: string, servers: string[], json?: string, agePolicy: 'warn' | 'block', priority: 'routine' | 'urgent',
+ *   connection: import('../index.js').ClientOptions} | null}
  */
 function parse(words) {
   let parsed;
@@ -38,10 +47,16 @@ function parse(words) {
       args: words,
       allowPositionals: true,
       options: {
-        server: { type: 'string', default: contract.default_address },
+        server: { type: 'string', multiple: true, default: [contract.default_address] },
         json: { type: 'string' },
         deadline: { type: 'string', default: String(contract.default_deadline_s) },
         'age-policy': { type: 'string', default: contract.age_policy.values[0] },
+        priority: { type: 'string', default: PRIORITIES[0] },
+        attempts: { type: 'string', default: String(contract.retry.attempts) },
+        'tls-ca': { type: 'string' },
+        'tls-cert': { type: 'string' },
+        'tls-key': { type: 'string' },
+        'api-key-file': { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });
@@ -59,7 +74,28 @@ function parse(words) {
   if (agePolicy !== 'warn' && agePolicy !== 'block') {
     throw new Usage(`--age-policy: '${agePolicy}' is none of ${contract.age_policy.values.join(', ')}`);
   }
-  return { study: positionals[0], server: String(values.server), json: values.json, deadlineMs, agePolicy };
+  const priority = values.priority;
+  if (priority !== 'routine' && priority !== 'urgent') {
+    throw new Usage(`--priority: '${priority}' is none of ${PRIORITIES.join(', ')}`);
+  }
+  const attempts = Number(values.attempts);
+  if (!(Number.isInteger(attempts) && attempts > 0)) throw new Usage(`--attempts: '${values.attempts}' is no count`);
+  const file = (/** @type {string | undefined} */ path) => (path === undefined ? undefined : pem(path));
+  const [ca, certificate, key] = [values['tls-ca'], values['tls-cert'], values['tls-key']].map(file);
+  if (!certificate !== !key) throw new Usage('--tls-cert and --tls-key go together');
+  const tls = ca || certificate ? { ca, certificate, key } : undefined;
+  const apiKey = file(values['api-key-file'])?.toString('utf8').trim();
+  const connection = { deadlineMs, attempts, tls, apiKey };
+  return { study: positionals[0], servers: /** @type {string[]} */ (values.server), json: values.json, agePolicy, priority, connection };
+}
+
+/** @param {string} path */
+function pem(path) {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Usage(`${path} cannot be read: ${/** @type {NodeJS.ErrnoException} */ (error).code}`);
+  }
 }
 
 /** @param {import('../index.js').Findings} findings */
@@ -82,10 +118,15 @@ async function main(words) {
     process.stdout.write(HELP);
     return DONE;
   }
-  const client = new VcfClient(options.server, { deadlineMs: options.deadlineMs });
+  const client = new VcfClient(options.servers, options.connection);
   let findings;
   try {
-    findings = await client.analyze(options.study, { agePolicy: options.agePolicy });
+    findings = await client.analyze(options.study, { agePolicy: options.agePolicy, priority: options.priority });
+  } catch (error) {
+    if (error instanceof VcfError && options.json === '-') {
+      process.stdout.write(`${JSON.stringify({ error: { code: error.code, sentence: error.message } })}\n`);
+    }
+    throw error;
   } finally {
     client.close();
   }

@@ -4,9 +4,12 @@
 import { contract } from './contract.js';
 
 const CODES = new Set(contract.codes);
+const REFUSAL = new RegExp(contract.refusal, 'g');
 
-/** Base of every error that the client raises on purpose. */
+/** Base of every error that the client raises on purpose. `code` is for programs, the message for people. */
 export class VcfError extends Error {
+  code = 'FAILED';
+
   /** @param {string} message */
   constructor(message) {
     super(message);
@@ -33,18 +36,45 @@ export class StudyRefused extends VcfError {
    * @returns {StudyRefused | null}
    */
   static find(text) {
-    for (const [, code, sentence] of text.matchAll(/\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*): ([^\n]*)/g)) {
-      if (CODES.has(code)) return new StudyRefused(code, sentence.trim());
+    for (const match of text.matchAll(REFUSAL)) {
+      const [sentence] = text.slice(match.index + match[0].length).split('\n');
+      if (CODES.has(match[1])) return new StudyRefused(match[1], sentence.trim());
     }
     return null;
   }
 }
 
-/** No server answers at the address, or it is not ready. */
-export class ServerUnavailable extends VcfError {}
+/** No server answers at the address, or it is not ready, or the connection broke. */
+export class ServerUnavailable extends VcfError {
+  code = 'SERVER_UNAVAILABLE';
+}
+
+/** The server is there and has no room for another study now. */
+export class Overloaded extends ServerUnavailable {
+  code = 'OVERLOADED';
+}
+
+/** No secure connection: client and server do not accept each other's certificates. */
+export class NotTrusted extends ServerUnavailable {
+  code = 'NOT_TRUSTED';
+}
+
+/** The server asks for an API key, and none or another one was sent. */
+export class AccessDenied extends ServerUnavailable {
+  code = 'ACCESS_DENIED';
+}
+
+/** The server speaks another major version of the contract; the study was not sent. */
+export class ContractDiffers extends ServerUnavailable {
+  code = 'CONTRACT_DIFFERS';
+}
 
 /** The server answered with an error that is no refusal of the study, or with what makes no sense. */
-export class ServerFailed extends VcfError {}
+export class ServerFailed extends VcfError {
+  code = 'SERVER_FAILED';
+}
 
 /** The answer did not come within the deadline. */
-export class DeadlineExceeded extends VcfError {}
+export class DeadlineExceeded extends VcfError {
+  code = 'DEADLINE_EXCEEDED';
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** An answer of the server as findings, in the form of `clients/findings.schema.json`. */
+/** An answer of the server as findings, in the form of `vcf_client/findings.schema.json`. */
 
 import { createHmac, randomBytes } from 'node:crypto';
 
@@ -22,9 +22,9 @@ export function keyedHash(identifier) {
 }
 
 /**
- * @param {import('./wire.js').Answer} answer
+ * @param {import('./endpoint.js').Answer} answer
  * @param {number} bytesSent
- * @param {{read: number, prepare: number, wire: number}} clientMs Wall times; `wire` still holds the server's stages.
+ * @param {{read: number, prepare: number, network: number}} clientMs Wall times; `network` still holds the server's stages.
  * @returns {import('../index.js').Findings}
  * @throws {ServerFailed} If the tensors do not fit each other.
  */
@@ -44,6 +44,9 @@ export function findings({ version, tensors }, bytesSent, clientMs) {
   }
   const [studyScore] = numbers('study_score').map(shortest);
   const [threshold] = numbers('threshold').map(shortest);
+  const positive = studyScore >= threshold;
+  // The highest patch of a positive study is always marked, whatever its members' scores were aggregated from.
+  const marked = Math.min(threshold, Math.max(...scores));
   const toLps = affine(numbers('patient_affine'));
   return {
     schema_version: contract.schema_version,
@@ -51,11 +54,11 @@ export function findings({ version, tensors }, bytesSent, clientMs) {
     series_id: keyedHash(texts('series_uid')[0]),
     study_score: studyScore,
     threshold,
-    positive: studyScore >= threshold,
+    positive,
     patches: scores.map((score, index) => ({
       probability: probabilities[index],
       score,
-      positive: score >= threshold,
+      positive: positive && score >= marked,
       location: locations[index],
       box_mm: boxLps(boxes[index], toLps),
     })),
@@ -63,16 +66,16 @@ export function findings({ version, tensors }, bytesSent, clientMs) {
     flags: [...new Set([...texts('study_flags'), ...texts('flags')])],
     selection: texts('selection'),
     model: { name: contract.model, version, networks: contract.networks, hash: texts('model_hash')[0] },
-    wire: contract.wire,
+    transport: contract.transport,
     bytes_sent: bytesSent,
     timings_ms: timings(clientMs, numbers('stage_timings_ms')),
   };
 }
 
 /**
- * The client's own, with the server's stages told apart from the wire.
+ * The client's own, with the server's stages told apart from the network.
  *
- * @param {{read: number, prepare: number, wire: number}} clientMs
+ * @param {{read: number, prepare: number, network: number}} clientMs
  * @param {number[]} stagesMs Of the last stages.
  */
 function timings(clientMs, stagesMs) {
@@ -82,7 +85,7 @@ function timings(clientMs, stagesMs) {
   }
   const serverMs = stagesMs.reduce((sum, ms) => sum + ms, 0);
   const named = stages.slice(-stagesMs.length).map((stage, index) => [stage, stagesMs[index]]);
-  const all = { ...clientMs, wire: Math.max(0, clientMs.wire - serverMs), ...Object.fromEntries(named) };
+  const all = { ...clientMs, network: Math.max(0, clientMs.network - serverMs), ...Object.fromEntries(named) };
   return Object.fromEntries(Object.entries(all).map(([stage, ms]) => [stage, hundredth(ms)]));
 }
 

@@ -26,13 +26,13 @@ const HEAD_BYTES = 4096;
  * @param {import('./files.js').Source[]} sources
  * @returns {Promise<{buffer: Buffer, begin: number, end: number, count: number}>} The message so far is
  *   `buffer.subarray(begin, end)`; `count` is the number of elements.
- * @throws {StudyRefused} `TOO_LONG` if the message would pass 2 GiB, `NOT_DICOM` if no file can be read any more.
+ * @throws {StudyRefused} `TOO_LARGE` if the message would pass 2 GiB, `NOT_DICOM` if no file can be read any more.
  */
 export async function readFiles(sources) {
   const size = sources.reduce((sum, source) => sum + LENGTH_BYTES + source.size, FRONT_BYTES + HEAD_BYTES);
   if (size > contract.max_message_bytes) {
     const gib = (size / 2 ** 30).toFixed(1);
-    throw new StudyRefused('TOO_LONG', `the files have ${gib} GiB, a gRPC message holds up to 2 GiB`);
+    throw new StudyRefused('TOO_LARGE', `the files have ${gib} GiB, a gRPC message holds up to 2 GiB`);
   }
   const buffer = Buffer.allocUnsafe(size);
   let end = FRONT_BYTES;

@@ -6,7 +6,7 @@ import test from 'node:test';
 
 import { status } from '@grpc/grpc-js';
 
-import { DeadlineExceeded, ServerFailed, ServerUnavailable, StudyRefused, VcfClient } from '../index.js';
+import { DeadlineExceeded, Overloaded, ServerFailed, ServerUnavailable, StudyRefused, VcfClient } from '../index.js';
 import { contract } from '../lib/contract.js';
 import { hundredth, shortest } from '../lib/findings.js';
 import { answer, asMessage, dicom, fakeServer, study } from './fake-server.js';
@@ -35,7 +35,8 @@ test('the files arrive as they are, with the budget and the age policy', async (
   assert.deepEqual(request.raw_input_contents, [Buffer.concat(elements)]);
   assert.equal(request.model_name, 'vcf_dicom');
   assert.deepEqual(request.inputs, [{ name: 'dicom_files', datatype: 'BYTES', shape: [2] }]);
-  assert.equal(request.parameters.timeout.int64_param, 7_000_000);
+  const budget = request.parameters.timeout.int64_param;
+  assert.ok(budget > 1_000_000 && budget <= 7_000_000, `${budget}`);
   assert.equal(request.parameters.age_policy.string_param, 'block');
   assert.ok(findings.bytes_sent > Buffer.concat(elements).length);
 });
@@ -46,7 +47,7 @@ test('an answer becomes findings in the axes of the patient', async (t) => {
   const address = await fakeServer(t, (_, done) => done(null, asMessage(answer())));
   const { bytes_sent, timings_ms, ...findings } = await connect(t, address).analyze(await study(t));
   assert.deepEqual(findings, {
-    schema_version: '1.0',
+    schema_version: '2.0',
     notice: contract.notice,
     series_id: createHmac('sha256', 'secret').update('1.2.3').digest('hex').slice(0, 16),
     study_score: 0.7,
@@ -60,16 +61,72 @@ test('an answer becomes findings in the axes of the patient', async (t) => {
     flags: ['THICK_SLICES', 'CANAL_INTERPOLATED'],
     selection: ['series 1 of 1 taken: Größe'],
     model: { name: 'vcf_dicom', version: '1', networks: contract.networks, hash: '0f'.repeat(32) },
-    wire: 'dicom',
+    transport: 'dicom',
   });
-  assert.deepEqual(Object.keys(timings_ms), ['read', 'prepare', 'wire', ...contract.stages.slice(-3)]);
+  assert.deepEqual(Object.keys(timings_ms), ['read', 'prepare', 'network', ...contract.stages.slice(-3)]);
+});
+
+/** @param {any} request */
+const word = (request) => request.raw_input_contents[0].subarray(4).toString();
+
+test('room is asked for before anything is sent, and a no is Overloaded', async (t) => {
+  const details = 'OVERLOADED: 16 studies are in flight or waiting here: send it again in about 0.8 s';
+  const address = await fakeServer(
+    t,
+    () => assert.fail('the study was sent'),
+    (_, done) => done({ code: status.UNAVAILABLE, details }),
+  );
+  await assert.rejects(connect(t, address).analyze(await study(t)), (error) => {
+    assert.ok(error instanceof Overloaded && error instanceof ServerUnavailable);
+    assert.match(error.message, /in about 0\.8 s/);
+    return true;
+  });
+});
+
+test('the study has the id and the priority that were admitted, and one that fails is given up', async (t) => {
+  /** @type {any[]} */
+  const asked = [];
+  /** @type {any[]} */
+  const sent = [];
+  /** @type {() => void} */
+  let noteLeave = () => {};
+  const left = new Promise((resolve) => (noteLeave = () => resolve(undefined)));
+  const address = await fakeServer(
+    t,
+    (request, done) => {
+      sent.push(request);
+      done({ code: status.INTERNAL, details: 'no' });
+    },
+    (request, done) => {
+      asked.push(request);
+      if (word(request) === 'leave') noteLeave();
+      done(null, { model_name: 'admission' });
+    },
+  );
+  await assert.rejects(connect(t, address).analyze(await study(t), { priority: 'urgent' }), ServerFailed);
+  await left;
+  assert.deepEqual(asked.map(word), ['urgent', 'leave']);
+  assert.equal(sent[0].parameters.priority.int64_param, 1);
+  assert.deepEqual(new Set([sent[0].id, ...asked.map(({ id }) => id)]).size, 1);
+});
+
+test('a server without admission takes studies, and other priorities are refused here', async (t) => {
+  const address = await fakeServer(
+    t,
+    (_, done) => done(null, asMessage(answer())),
+    (_, done) => done({ code: status.NOT_FOUND, details: "Request for unknown model: 'admission' is not found" }),
+  );
+  const client = connect(t, address);
+  assert.equal((await client.analyze(await study(t))).study_score, 0.7);
+  await assert.rejects(client.analyze('x', { priority: /** @type {any} */ ('soon') }), RangeError);
 });
 
 /** @type {[string, number, string, Function, RegExp][]} */
 const ERRORS = [
   ['a refusal', status.INVALID_ARGUMENT, "in ensemble 'vcf_dicom', NOT_CT: the modality is MR; CT is accepted", StudyRefused, /^NOT_CT: the modality is MR; CT is accepted$/],
   ['a late step', status.UNKNOWN, 'DEADLINE_EXCEEDED: no time left', DeadlineExceeded, /within 120 s/],
-  ['a full queue', status.UNAVAILABLE, 'Exceeds maximum queue size', ServerUnavailable, /queue size/],
+  ['a full queue', status.UNAVAILABLE, 'Exceeds maximum queue size', Overloaded, /queue size/],
+  ['a server that is gone', status.UNAVAILABLE, 'Socket closed', ServerUnavailable, /Socket closed/],
   ['a server that fails', status.INTERNAL, 'SOME_THING: out of memory', ServerFailed, /failed with INTERNAL: SOME_THING/],
 ];
 for (const [what, code, details, kind, text] of ERRORS) {

@@ -15,14 +15,16 @@ const PROTO = fileURLToPath(new URL('../proto/kserve.proto', import.meta.url));
 
 /**
  * @param {import('node:test').TestContext} t Stops the server when the test ends.
- * @param {Reply} reply To `ModelInfer`.
+ * @param {Reply} reply To `ModelInfer` of a study.
+ * @param {Reply} [admit] To the question for room.
  * @returns {Promise<string>} Its address.
  */
-export async function fakeServer(t, reply) {
+export async function fakeServer(t, reply, admit = (_, done) => done(null, { model_name: 'admission' })) {
   const loaded = /** @type {any} */ (loadPackageDefinition(loadSync(PROTO, { keepCase: true, longs: Number })));
   const server = new Server({ 'grpc.max_receive_message_length': -1 });
   server.addService(loaded.inference.GRPCInferenceService.service, {
-    ModelInfer: (/** @type {any} */ call, /** @type {any} */ done) => reply(call.request, done),
+    ModelInfer: (/** @type {any} */ call, /** @type {any} */ done) =>
+      (call.request.model_name === 'admission' ? admit : reply)(call.request, done),
     ModelReady: (/** @type {any} */ call, /** @type {any} */ done) => done(null, { ready: call.request.name === 'vcf_dicom' }),
   });
   const port = await new Promise((resolve, reject) => {

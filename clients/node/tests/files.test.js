@@ -71,7 +71,7 @@ test('files that went, shrank or grew since they were found are sent as they are
 });
 
 test('a study beyond 2 GiB is refused before any of it is read', async () => {
-  await assert.rejects(readFiles([{ path: '/nowhere', size: 2 ** 31 - 4000 }]), { code: 'TOO_LONG' });
+  await assert.rejects(readFiles([{ path: '/nowhere', size: 2 ** 31 - 4000 }]), { code: 'TOO_LARGE' });
   await assert.rejects(readFiles([{ path: '/nowhere', size: 1000 }]), { code: 'NOT_DICOM' });
 });
 

@@ -16,7 +16,7 @@ import { folder, study as noStudy } from './fake-server.js';
 
 const { VCF_TEST_SERVER: server = '', VCF_TEST_STUDY: study = '' } = process.env;
 const options = { skip: server && study ? false : 'VCF_TEST_SERVER and VCF_TEST_STUDY are not set' };
-const schema = JSON.parse(readFileSync(new URL('../../findings.schema.json', import.meta.url), 'utf8'));
+const schema = JSON.parse(readFileSync(new URL('../../python/vcf_client/findings.schema.json', import.meta.url), 'utf8'));
 
 /** @param {string[]} words */
 function run(...words) {

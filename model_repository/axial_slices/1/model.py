@@ -4,17 +4,17 @@
 import time
 from typing import Any
 
-from preprocess import admission, slices
-from vcf.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE
-from vcf.cores import STUDY_THREADS
-from vcf.serve.step import answer
+from vcf_contract.contract import AXIAL_SLICES, CLOCK_SLICES, SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE
+from vcf_preprocess import admission, slices
+from vcf_preprocess.cores import STUDY_THREADS
+from vcf_runtime.step import answer
 
 
 def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
     """Inputs and outputs as in the contract."""
     started_ns = time.monotonic_ns()
     spacing = admission.check(volume, spacing_mm)
-    indices = slices.pick(len(volume), spacing[0])
+    indices = slices.pick_body(volume, spacing)
     images = slices.detector_images(volume, spacing, indices, threads=STUDY_THREADS)
     return {
         SLICE_IMAGES.name: images,
@@ -25,7 +25,7 @@ def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
 
 
 class TritonPythonModel:
-    """As Triton's Python backend drives it."""
+    """The model as Triton's Python backend drives it."""
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Every request is a study."""

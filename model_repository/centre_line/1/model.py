@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the detector's answer to the centre line of the spinal canal (paper §2.1)."""
+"""The detector's answer becomes the centre line of the spinal canal (paper §2.1)."""
 
 import time
 from typing import Any
 
-from preprocess import admission, spine
-from vcf.contract import CENTRE_LINE, CENTRE_LINE_MM, CLOCK_LINE, FLAGS
-from vcf.serve.step import answer
+from vcf_contract.contract import CENTRE_LINE, CENTRE_LINE_MM, CLOCK_LINE, FLAGS
+from vcf_preprocess import admission, spine
+from vcf_runtime.step import answer
 
 
 def work(volume_shape: Any, spacing_mm: Any, slice_indices: Any, canal_grid: Any, clock_ns: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def work(volume_shape: Any, spacing_mm: Any, slice_indices: Any, canal_grid: Any
 
 
 class TritonPythonModel:
-    """As Triton's Python backend drives it."""
+    """The model as Triton's Python backend drives it."""
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Every request is a study."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """DICOM files to a checked canonical volume and its detector images, for callers that cannot read DICOM themselves.
 
-Needs the ``client`` extra where Triton's Python runs. Without it the model loads all the same, since the other front
-doors need no reader, and says of itself that it is unavailable.
+Needs the ``client`` extra where Triton's Python runs. Without it the model loads all the same, since the other
+entry models need no reader, and says of itself that it is unavailable.
 """
 
 import time
@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocess import slices
-from vcf.contract import (
+from vcf_contract.contract import (
     AGE_POLICY,
     CLOCK_SLICES,
     DICOM_VOLUME,
@@ -26,15 +25,16 @@ from vcf.contract import (
     VOLUME,
     VOLUME_SHAPE,
 )
-from vcf.cores import STUDY_THREADS
-from vcf.errors import Code, ServerUnavailable, StudyRefused
-from vcf.serve.step import answer
+from vcf_contract.errors import Code, ServerUnavailable, StudyRefused
+from vcf_preprocess import slices
+from vcf_preprocess.cores import STUDY_THREADS
+from vcf_runtime.step import answer
 
 MISSING: str | None = None
 try:
-    import clients.dicom.read  # noqa: F401  pydicom and the decoders, now rather than at the first study
-    from clients.acceptance import AGE_POLICIES
-    from clients.reader import read_files
+    import vcf_client.dicom.read  # noqa: F401  pydicom and the decoders, now rather than at the first study
+    from vcf_client.acceptance import AGE_POLICIES
+    from vcf_client.reader import read_files
 except ModuleNotFoundError as error:
     MISSING = error.name
 
@@ -52,7 +52,7 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
     study, series_uid = read_files(files, age_policy=age_policy)
     volume = study.volume
     read_ns = time.monotonic_ns()
-    indices = slices.pick(len(volume.hu), volume.spacing_mm[0])
+    indices = slices.pick_body(volume.hu, volume.spacing_mm)
     return {
         VOLUME.name: volume.hu,
         SPACING_MM.name: volume.spacing_mm,
@@ -69,7 +69,7 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class TritonPythonModel:
-    """As Triton's Python backend drives it."""
+    """The model as Triton's Python backend drives it."""
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Every request is a study."""

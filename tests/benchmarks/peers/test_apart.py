@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from benchmarks.inprocess import Pipeline
-from benchmarks.peers.apart import PipelineApart
-from preprocess.geometry import Volume
-from vcf.errors import Code, StudyRefused
+from vcf_benchmarks.harness.inprocess import Pipeline
+from vcf_benchmarks.peers.apart import PipelineApart
+from vcf_contract.errors import Code, StudyRefused
+from vcf_preprocess.geometry import Volume
 
 
 def study(seed: int, slices: int = 40) -> Any:

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from benchmarks.peers import side_by_side
-from benchmarks.peers.measure import Line, Plan
-from benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, System, Up
-from benchmarks.windows import COUNTED
-from tests.benchmarks.virtual_time import run
+from tests.benchmarks.harness.virtual_time import run
+from vcf_benchmarks.harness.windows import COUNTED
+from vcf_benchmarks.peers import side_by_side
+from vcf_benchmarks.peers.measure import Line, Plan
+from vcf_benchmarks.peers.systems import IN_PROCESS, TRITON, Answer, Running, System
 
 RIGHT, WRONG = Answer(0.5, [0.5]), Answer(0.9, [0.9])
 PLAN = Plan(rounds=1, seconds=10.0, warm_up_s=1.0, callers=2, load=0.8, arrivals=5, seed=3)
@@ -22,7 +22,7 @@ Seconds = Callable[[float], float]
 
 def system(name: str, events: list[str], seconds: Seconds, answer: Answer) -> System:
     @asynccontextmanager
-    async def up(at_once: int) -> AsyncIterator[Up]:
+    async def up(at_once: int) -> AsyncIterator[Running]:
         events.append(f"+{name}")
 
         async def analyze(study: int) -> Answer:
@@ -30,7 +30,7 @@ def system(name: str, events: list[str], seconds: Seconds, answer: Answer) -> Sy
             await asyncio.sleep(seconds(asyncio.get_running_loop().time()))
             return answer
 
-        yield Up(0.1, analyze)  # type: ignore[arg-type]
+        yield Running(0.1, analyze)  # type: ignore[arg-type]
         events.append(f"-{name}")
 
     return System(name, name, "", "", up)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from clients import Findings
-from clients.dicom.source import SourceSeries
 from tests.clients.ct_series import CtSeries
+from vcf_client import Findings
+from vcf_client.dicom.source import SourceSeries
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def dciodvfy(tmp_path: Path) -> Callable[[Dataset], list[str]]:
     def errors(result: Dataset) -> list[str]:
         path = tmp_path / "object.dcm"
         result.save_as(path, enforce_file_format=True)
-        ran = subprocess.run([tool, path], capture_output=True, text=True, errors="replace", timeout=60)
+        ran = subprocess.run([tool, path], capture_output=True, text=True, errors="replace", timeout=300)
         lines = (ran.stdout + ran.stderr).splitlines()
         assert lines, "dciodvfy said nothing, not even which object it saw"
         return [line for line in lines if re.match(r"\s*Error", line)]

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from clients.dicom.exclusions import is_sharp, lung_kernel
-from clients.dicom.header import age_years
-from clients.reader import read_study
 from tests.clients.dicom import factory
-from vcf.errors import Code, StudyRefused
+from vcf_client.dicom.exclusions import is_sharp, lung_kernel
+from vcf_client.dicom.header import age_years
+from vcf_client.reader import read_study
+from vcf_contract.errors import Code, StudyRefused
 
 
 def code_of(folder: Path, **elements: Any) -> Code | None:
@@ -44,8 +44,10 @@ REFUSED: list[tuple[Code, dict[str, Any]]] = [
     (Code.CARDIAC, {"StudyDescription": "CT HEART"}),
     (Code.CARDIAC, {"ScanOptions": "CARDIAC HELICAL"}),
     (Code.CARDIAC, {"CardiacSynchronizationTechnique": "RETROSPECTIVE"}),
-    (Code.CARDIAC, {"spacing_mm": (4.0, 4.4)}),  # 60 rows of 4 mm are 240 mm
-    (Code.LUMBAR_SPINE_CT, {"spacing_mm": (4.0, 4.4), "BodyPartExamined": "TSPINE"}),
+    (Code.NOT_CT, {"Modality": None, "SOPClassUID": None}),
+    (Code.SMALL_FIELD_OF_VIEW, {"spacing_mm": (4.0, 4.4)}),  # 60 rows of 4 mm are 240 mm
+    (Code.SMALL_FIELD_OF_VIEW, {"spacing_mm": (4.0, 4.4), "BodyPartExamined": "TSPINE"}),
+    (Code.CARDIAC, {"spacing_mm": (4.0, 4.4), "ProtocolName": "CORONARY_CTA"}),
     (Code.LUMBAR_SPINE_CT, {"BodyPartExamined": "LSPINE"}),
     (Code.LUMBAR_SPINE_CT, {"StudyDescription": "", "SeriesDescription": "L-SPINE 3.0"}),
     (Code.LUMBAR_SPINE_CT, {"StudyDescription": "CT LUMBAR SPINE WO", "SeriesDescription": "3.0"}),
@@ -84,6 +86,9 @@ ACCEPTED: list[dict[str, Any]] = [
     {"SliceThickness": 5.0004},
     {"SliceThickness": None},
     {"PhotometricInterpretation": "MONOCHROME1"},
+    {"PhotometricInterpretation": None},
+    {"SamplesPerPixel": None},
+    {"SamplesPerPixel": None, "PhotometricInterpretation": None},
     {"BurnedInAnnotation": "NO"},
     {"step_mm": 4.65},  # 26 slices of it are 121 mm
 ]
@@ -92,6 +97,22 @@ ACCEPTED: list[dict[str, Any]] = [
 @pytest.mark.parametrize("elements", ACCEPTED, ids=str)
 def test_accepted(tmp_path: Path, elements: dict[str, Any]) -> None:
     assert code_of(tmp_path, **elements) is None
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"Modality": None, "SOPClassUID": None}, "no modality is given, and no SOP class either"),
+        ({"Modality": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, "and the SOP class is no CT image"),
+        ({"spacing_mm": (4.0, 4.4)}, "the field of view is 246 mm; 250 mm"),
+        ({"PhotometricInterpretation": "RGB"}, "the pictures are coloured"),
+        ({"SamplesPerPixel": 3}, "the pictures are coloured"),
+    ],
+)
+def test_sentences(tmp_path: Path, elements: dict[str, Any], words: str) -> None:
+    with pytest.raises(StudyRefused) as caught:
+        read_study(factory.write(tmp_path, factory.make_series(slices=26, **elements)))
+    assert words in caught.value.sentence
 
 
 @pytest.mark.parametrize(

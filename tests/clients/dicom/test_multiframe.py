@@ -6,13 +6,13 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
-from clients.dicom.files import Source
-from clients.dicom.header import HeaderReader
-from clients.dicom.slices import Slice
-from clients.reader import read_study
 from tests.clients.dicom import factory
 from tests.clients.dicom.test_stack import assert_is_body
-from vcf.errors import Code, StudyRefused
+from vcf_client.dicom.files import Source
+from vcf_client.dicom.header import HeaderReader
+from vcf_client.dicom.slices import Slice
+from vcf_client.reader import read_study
+from vcf_contract.errors import Code, StudyRefused
 
 
 def whole() -> Dataset:
@@ -115,7 +115,7 @@ def test_fragmented_frames(shared_data: Path) -> None:
     import numpy as np
     from pydicom import dcmread
 
-    from clients.dicom.pixels import decode
+    from vcf_client.dicom.pixels import decode
 
     path = shared_data / "malformed" / "transfer-syntaxes" / "enhanced-ct-fragmented-jpeg-12bit.dcm"
     slices = HeaderReader().read(Source(path))

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from openjpeg.utils import encode_array
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -18,13 +19,13 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from clients.dicom.files import Source
-from clients.dicom.header import HeaderReader
-from clients.reader import read_study
-from clients.study import Study
 from tests.clients.dicom import factory
 from tests.clients.dicom.test_stack import assert_is_body
-from vcf.errors import Code, StudyRefused
+from vcf_client.dicom.files import Source
+from vcf_client.dicom.header import HeaderReader
+from vcf_client.reader import read_study
+from vcf_client.study import Study
+from vcf_contract.errors import Code, StudyRefused
 
 
 def read(folder: Path, series: Sequence[Dataset]) -> Study:
@@ -57,11 +58,14 @@ def test_pixel_formats(tmp_path: Path, form: dict[str, Any]) -> None:
 
 
 def test_rescale_differs_from_slice_to_slice(tmp_path: Path) -> None:
+    """Read as each header says, and flagged."""
     a, b = factory.make_series(), factory.make_series(slope=0.5, intercept=-1050, bits_stored=16)
     for k in range(0, 30, 2):
         for keyword in ("PixelData", "RescaleSlope", "RescaleIntercept", "BitsStored", "HighBit"):
             setattr(a[k], keyword, b[k][keyword].value)
-    assert_is_body(read(tmp_path, a))
+    study = read(tmp_path, a)
+    assert_is_body(study)
+    assert Code.RESCALE_DIFFERS in study.flags
 
 
 def test_bits_above_those_stored_are_ignored(tmp_path: Path) -> None:
@@ -295,14 +299,14 @@ def test_huge_declared_size_allocates_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
 def test_huge_declared_size_of_compressed_slices(tmp_path: Path, syntax: str) -> None:
-    """More than fits a request is refused at once; less, where the codestream disagrees or could not hold it."""
+    """Refused at once: more than fits a request, and less, where the files could not hold it."""
     series = recoded(factory.make_series(slices=26), syntax)
     for ds in series:
         ds.Rows = ds.Columns = 65535
-    assert code_of(tmp_path / "a", series) == Code.TOO_LONG
+    assert code_of(tmp_path / "a", series) == Code.TOO_LARGE
     for ds in series:
         ds.Rows = ds.Columns = 6000
-    assert code_of(tmp_path / "b", series) == Code.TRUNCATED
+    assert code_of(tmp_path / "b", series) == Code.TOO_LARGE
 
 
 def test_codestream_larger_than_declared(tmp_path: Path) -> None:
@@ -344,3 +348,112 @@ def test_file_that_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(StudyRefused) as caught:
         read_study(path)
     assert caught.value.code == Code.TRUNCATED
+
+
+def padded(ds: Dataset, pad: bytes, fragments: int = 1) -> Dataset:
+    """The only frame cut into fragments, with something after its end marker."""
+    frame = next(generate_frames(ds.PixelData, number_of_frames=1)).rstrip(b"\0")
+    if ds.file_meta.TransferSyntaxUID != RLELossless:
+        frame += pad
+    ds.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)], fragments_per_frame=fragments)
+    ds["PixelData"].is_undefined_length = True
+    return ds
+
+
+@pytest.mark.parametrize("pad", [b"", b"\0", b"\xff", b"\xcc", b"\xff" * 21, b"\xcc\xff\xd8"], ids=bytes.hex)
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, RLELossless])
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_frames_padded_after_their_end(tmp_path: Path, syntax: str, pad: bytes, fragments: int) -> None:
+    series = [padded(ds, pad, fragments) for ds in recoded(factory.make_series(slices=26), syntax)]
+    study = read(tmp_path, series)
+    assert study.flags == (Code.THICK_SLICES,)
+    assert_is_body(study)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("offsets", [False, True])
+def test_padded_frames_of_one_file_in_several_fragments(tmp_path: Path, syntax: str, offsets: bool) -> None:
+    """Where no table says where frames begin, their end markers do, however much follows them."""
+    ds = factory.enhanced(factory.make_series())
+    ds.compress(syntax, generate_instance_uid=False)
+    frames = [f.rstrip(b"\0") + b"\xcc" * 40 for f in generate_frames(ds.PixelData, number_of_frames=30)]
+    ds.PixelData = encapsulate([f + b"\xcc" * (len(f) % 2) for f in frames], fragments_per_frame=2, has_bot=offsets)
+    ds["PixelData"].is_undefined_length = True
+    assert_is_body(read_study(factory.save(ds, tmp_path / "enhanced.dcm")))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, RLELossless])
+def test_frames_cut_off_are_found_whatever_pads_them(tmp_path: Path, syntax: str) -> None:
+    """Fragments as long as they say, whose code streams are not: as some archives store what they received in part."""
+    for number, share in enumerate((0.3, 0.9, 0.99)):
+        series = recoded(factory.make_series(slices=26), syntax)
+        for ds in series:
+            frame = next(generate_frames(ds.PixelData, number_of_frames=1)).rstrip(b"\0")
+            frame = frame[: int(len(frame) * share)]
+            ds.PixelData = encapsulate([frame + b"\xff" * (len(frame) % 2)])
+            ds["PixelData"].is_undefined_length = True
+        assert code_of(tmp_path / str(number), series) == Code.TRUNCATED
+
+
+def as_jpeg_2000(ds: Dataset, stored: Any, bits: int, signed: bool) -> Dataset:
+    """The slice with a code stream of this sign and depth, its header left as it is."""
+    frame = encode_array(stored.astype("<i2" if signed else "<u2"), bits_stored=bits, photometric_interpretation=2)
+    ds.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)])
+    ds["PixelData"].is_undefined_length = True
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    return ds
+
+
+@pytest.mark.parametrize(
+    ("bits", "signed", "header"),
+    [
+        (12, False, {"signed": True, "bits_stored": 16}),
+        (13, False, {"signed": True, "bits_stored": 16}),
+        (13, False, {"signed": True, "bits_stored": 14}),
+        (13, True, {"signed": True, "bits_stored": 16}),
+        (14, True, {"signed": True, "bits_stored": 16}),
+        (16, False, {"signed": False, "bits_stored": 12}),
+        (12, False, {"signed": False, "bits_stored": 16}),
+        (12, False, {"signed": False, "bits_stored": 12}),
+    ],
+    ids=str,
+)
+def test_code_stream_has_its_own_sign_and_depth(
+    tmp_path: Path, bits: int, signed: bool, header: dict[str, Any]
+) -> None:
+    """Values up to the top of the code stream's range, which the header's would turn to negative ones."""
+
+    def with_metal(x: Any, y: Any, z: Any) -> Any:
+        return np.where((np.abs(x) < 12) & (np.abs(y) < 12), 2900.0, factory.body(x, y, z))
+
+    series = factory.make_series(field=with_metal, **header)
+    for ds in series:
+        stored = np.frombuffer(ds.PixelData, "<i2").reshape(ds.Rows, ds.Columns)
+        as_jpeg_2000(ds, stored, bits, signed)
+    study = read(tmp_path, series)
+    expected = factory.at_voxels(study.volume.affine, study.volume.hu.shape, with_metal)
+    assert np.abs(study.volume.hu - expected).max() <= 1
+    assert Code.CODE_STREAM_DIFFERS not in study.flags
+
+
+def test_values_beyond_what_the_header_could_hold_are_flagged(tmp_path: Path) -> None:
+    """The code stream holds; who reads by the header alone gets others."""
+    series = factory.make_series()
+    for ds in series:
+        stored = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns) * 1
+        stored[:2] = 5000
+        as_jpeg_2000(ds, stored, 16, False)
+    study = read(tmp_path, series)
+    assert Code.CODE_STREAM_DIFFERS in study.flags and study.volume.hu[0, 0, 0] == 5000 - 1024
+
+
+def test_signed_values_that_an_encoder_passed_on_as_unsigned(tmp_path: Path) -> None:
+    """Equal depth, no sign: the bits are those of the header's two's complement. Flagged, for nobody can be sure."""
+    series = factory.make_series(signed=True, intercept=0, bits_stored=13)
+    for ds in series:
+        stored = np.frombuffer(ds.PixelData, "<i2").reshape(ds.Rows, ds.Columns) & 0x1FFF
+        as_jpeg_2000(ds, stored, 13, False)
+    study = read(tmp_path, series)
+    assert_is_body(study)
+    assert Code.CODE_STREAM_DIFFERS in study.flags

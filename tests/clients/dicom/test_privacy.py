@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from clients.dicom.privacy import keyed_hash, quiet
+from vcf_client.dicom.privacy import keyed_hash, quiet
 
 
 def test_hash_is_hmac_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,16 +46,16 @@ def test_silence_lasts_until_the_last_thread_leaves(caplog: pytest.LogCaptureFix
     def reader() -> None:
         with quiet():
             inside.set()
-            leave.wait(5)
+            leave.wait(120)
 
     before = list(warnings.filters)
     thread = threading.Thread(target=reader)
     with quiet():
         thread.start()
-        assert inside.wait(5)
+        assert inside.wait(120)
     logging.getLogger("pydicom").error("still silent")
     leave.set()
-    thread.join(5)
+    thread.join(300)
     assert not caplog.records
     assert list(warnings.filters) == before
     logging.getLogger("pydicom").error("heard")

@@ -10,10 +10,10 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from clients import Findings, picture
-from clients.dicom.secondary_capture import secondary_capture
-from clients.dicom.source import SourceSeries
 from tests.clients.ct_series import CtSeries
+from vcf_client import Findings, picture
+from vcf_client.dicom.secondary_capture import secondary_capture
+from vcf_client.dicom.source import SourceSeries
 
 Dciodvfy = Callable[[Dataset], list[str]]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from clients.dicom.privacy import keyed_hash
-from clients.dicom.source import SourceSeries, read_source
 from tests.clients.ct_series import CtSeries
-from vcf.errors import Code, StudyRefused
+from vcf_client.dicom.privacy import keyed_hash
+from vcf_client.dicom.source import SourceSeries, read_source
+from vcf_contract.errors import Code, StudyRefused
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from clients.reader import read_study
-from clients.study import Study
 from tests.clients.dicom import factory
-from vcf.errors import Code, StudyRefused
+from vcf_client.reader import read_study
+from vcf_client.study import Study
+from vcf_contract.errors import Code, StudyRefused
 
 
 def read(folder: Path, series: Sequence[Dataset]) -> Study:
@@ -87,8 +87,12 @@ def test_tilt_is_corrected(tmp_path: Path, degrees: float) -> None:
     assert_is_body(study, covered=False)
     axes = study.volume.affine[:3, :3]
     np.testing.assert_allclose(axes / np.linalg.norm(axes, axis=0), np.eye(3), atol=1e-6)
-    covered = study.volume.hu[:, 30, 28] != -1024
-    assert covered.sum() in (30, 31), "in the middle of the picture the scan is as long as it was"
+    volume = study.volume
+    y = volume.affine[1, 3] + np.arange(volume.hu.shape[1]) * volume.spacing_mm[1]
+    bodies = volume.hu[:, np.abs(y - 55) < 18]
+    assert np.all(bodies[:, :, 20:36] != -1024), "wherever the spine may be, there is no void"
+    lost_mm = 150 - volume.hu.shape[0] * volume.spacing_mm[0]
+    assert -5 < lost_mm < 2 * 20 * abs(np.tan(np.radians(degrees))) + 3 * 5, "and no more is left out for it"
 
 
 def test_tilt_of_mirrored_prone_slices(tmp_path: Path) -> None:
@@ -125,7 +129,10 @@ def test_shift_along_both_axes(tmp_path: Path) -> None:
     [turned(9, "x"), turned(9, "y"), turned(20, "z"), ((1, 0, 0), (0, 0, -1)), ((0, 1, 0), (0, 0, -1))],
 )
 def test_oblique_sagittal_coronal(tmp_path: Path, row: tuple[float, ...], column: tuple[float, ...]) -> None:
-    assert refused(tmp_path, factory.make_series(row=row, column=column)).code == Code.OBLIQUE
+    found = refused(tmp_path, factory.make_series(row=row, column=column))
+    assert found.code == Code.OBLIQUE
+    name = {(1, 0, 0): "coronal", (0, 1, 0): "sagittal"}.get(row if column == (0, 0, -1) else (), "degrees off")  # type: ignore[call-overload]
+    assert name in found.sentence
 
 
 @pytest.mark.parametrize("lost", [[7], [7, 8], [4, 20]])

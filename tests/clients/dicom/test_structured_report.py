@@ -13,9 +13,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from clients import Findings
-from clients.dicom.source import SourceSeries
-from clients.dicom.structured_report import (
+from tests.clients.ct_series import CtSeries
+from vcf_client import Findings
+from vcf_client.dicom.source import SourceSeries
+from vcf_client.dicom.structured_report import (
     ABSENT,
     COMPRESSION_FRACTURE,
     FINDING_SITE,
@@ -23,8 +24,7 @@ from clients.dicom.structured_report import (
     refusal_report,
     structured_report,
 )
-from tests.clients.ct_series import CtSeries
-from vcf.errors import Code, StudyRefused
+from vcf_contract.errors import Code, StudyRefused
 
 Dciodvfy = Callable[[Dataset], list[str]]
 PROBABILITY = hd.sr.CodedConcept("122157", "DCM", "Probability")

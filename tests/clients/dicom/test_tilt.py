@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from clients.dicom.tilt import unshear
+from vcf_client.dicom.tilt import unshear
 
 
 @pytest.mark.parametrize("axis", [1, 2])
@@ -15,7 +15,8 @@ def test_against_scipy(axis: int, lean_mm: float) -> None:
     affine = np.diag([2.5, 0.8, 0.7, 1.0])
     affine[:3, 3] = 5, 6, 7
     affine[0, axis] = lean_mm
-    upright, corrected = unshear(stored, affine)
+    made = unshear(stored, affine)
+    upright, corrected = made.hu, made.affine
     assert abs(corrected[:3, 0] @ corrected[:3, axis]) < 1e-9
     index = np.stack(np.meshgrid(*(np.arange(n) for n in upright.shape), indexing="ij"), -1).reshape(-1, 3)
     places = index @ corrected[:3, :3].T + corrected[:3, 3]
@@ -32,7 +33,7 @@ def test_whole_slices_of_lean_are_exact() -> None:
     stored = np.arange(4 * 3 * 2, dtype=np.int16).reshape(4, 3, 2)
     affine = np.eye(4)
     affine[0, 1] = 1.0
-    upright, _ = unshear(stored, affine)
+    upright = unshear(stored, affine).hu
     assert upright.shape == (6, 3, 2)
     for line in range(3):
         np.testing.assert_array_equal(upright[line : line + 4, line], stored[:, line])

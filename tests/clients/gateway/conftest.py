@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from clients.gateway.config import Config, Pacs
-from clients.gateway.status import counts
+from tests.clients.gateway.clock import Clock
 from tests.clients.gateway.fake_analyzer import FakeAnalyzer
-from tests.clients.gateway.orthanc import Orthanc, free_port
+from tests.clients.gateway.orthanc import Orthanc
 from tests.clients.gateway.peers import Archive
+from vcf_client.gateway.config import Config, Pacs
+from vcf_client.gateway.status import counts
+from vcf_server.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -29,6 +31,7 @@ def config(tmp_path: Path) -> Config:
         port=free_port(),
         quiet_s=0.3,
         quiet_after_abort_s=2.0,
+        settle_s=0.0,
         keep_free_gib=0.001,
         retry_first_s=0.1,
         retry_longest_s=0.5,
@@ -47,6 +50,12 @@ def archive(config: Config) -> Iterator[Archive]:
 @pytest.fixture
 def analyzer() -> FakeAnalyzer:
     return FakeAnalyzer()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of journal and intake."""
+    return Clock(monkeypatch, "vcf_client.gateway.journal", "vcf_client.gateway.intake")
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 120.0, what: str = "the condition") -> Any:
@@ -95,7 +104,7 @@ class GatewayProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(20)
+                self._process.wait(120)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -107,8 +116,10 @@ def write_toml(config: Config, path: Path) -> None:
     """Settings as a file, in the form of docs/gateway.md."""
 
     def table(of: Any) -> str:
-        plain = {name: value for name, value in vars(of).items() if isinstance(value, str | int | float)}
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in plain.items())
+        plain = {
+            name: value for name, value in vars(of).items() if isinstance(value, str | int | float) and value != ""
+        }
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in plain.items() if value != "")
 
     text = f'spool = "{config.spool}"\n' + table(config)
     path.write_text(text + "[pacs]\n" + table(config.pacs))

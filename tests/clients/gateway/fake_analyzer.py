@@ -3,14 +3,15 @@
 
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
-from clients import Findings, Study
-from clients.findings import Midsagittal, ModelId, Patch
-from vcf.errors import ServerUnavailable
+from vcf_client import Findings, Study
+from vcf_client.findings import Midsagittal, ModelId, Patch
+from vcf_contract.errors import ServerUnavailable
 
 
 class FakeAnalyzer:
@@ -20,23 +21,31 @@ class FakeAnalyzer:
     ----------
     notes
         A file that gets a line a call.
+
+    A test that clears ``go_on`` holds analyses up until it sets it again; ``begun`` is set when one begins.
     """
 
     def __init__(self, notes: Path | None = None, takes_s: float = 0.0) -> None:
         self.ready = True
         self.error: Exception | None = None
         self.calls = 0
+        self.priorities: list[str | None] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
         self._notes, self._takes_s = notes, takes_s
 
     def is_ready(self) -> bool:
         return self.ready
 
-    def analyze(self, study: Study) -> Findings:
+    def analyze(self, study: Study, *, priority: str | None = None) -> Findings:
+        self.priorities.append(priority)
         self.calls += 1
         if not self.ready:
             raise ServerUnavailable("no server")
         if self.error:
             raise self.error
+        self.begun.set()
+        assert self.go_on.wait(600)
         time.sleep(self._takes_s)
         if self._notes:
             with self._notes.open("a") as notes:
@@ -72,9 +81,9 @@ class FakeAnalyzer:
 
 
 def main() -> None:
-    from clients.gateway import log
-    from clients.gateway.config import Config
-    from clients.gateway.service import Gateway
+    from vcf_client.gateway import log
+    from vcf_client.gateway.config import Config
+    from vcf_client.gateway.service import Gateway
 
     settings, notes, takes_s = sys.argv[1:]
     log.configure()

@@ -3,7 +3,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,14 +12,10 @@ from typing import Any
 import pytest
 import requests
 
+from vcf_server.ports import free_port
+
 _PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _START_S = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Orthanc:
@@ -88,32 +83,32 @@ class Orthanc:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(20)
+                self._process.wait(120)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
 
     def get(self, path: str) -> Any:
-        answer = requests.get(f"{self.url}{path}", timeout=30)
+        answer = requests.get(f"{self.url}{path}", timeout=120)
         answer.raise_for_status()
         return answer.json()
 
     def file(self, instance: str) -> bytes:
-        answer = requests.get(f"{self.url}/instances/{instance}/file", timeout=30)
+        answer = requests.get(f"{self.url}/instances/{instance}/file", timeout=120)
         answer.raise_for_status()
         return answer.content
 
     def upload(self, paths: list[Path]) -> str:
         """Put files in; the id of their study."""
         for path in paths:
-            answer = requests.post(f"{self.url}/instances", data=path.read_bytes(), timeout=30)
+            answer = requests.post(f"{self.url}/instances", data=path.read_bytes(), timeout=120)
             answer.raise_for_status()
         return str(answer.json()["ParentStudy"])
 
     def send(self, study: str, modality: str) -> str:
         """Start to send a study by C-STORE; the id of the job."""
         answer = requests.post(
-            f"{self.url}/modalities/{modality}/store", json={"Resources": [study], "Synchronous": False}, timeout=30
+            f"{self.url}/modalities/{modality}/store", json={"Resources": [study], "Synchronous": False}, timeout=120
         )
         answer.raise_for_status()
         return str(answer.json()["ID"])
@@ -124,7 +119,7 @@ class Orthanc:
 
     def resubmit(self, job: str) -> None:
         """Start a job again that failed."""
-        requests.post(f"{self.url}/jobs/{job}/resubmit", data="", timeout=30).raise_for_status()
+        requests.post(f"{self.url}/jobs/{job}/resubmit", data="", timeout=120).raise_for_status()
 
     def count(self, modality: str) -> dict[str, list[str]]:
         """For each study its instances of a modality."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two sides of a gateway, small and in this process: one that sends to it, one that it sends to."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,26 +16,35 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
-from clients.gateway.requestor import associate
+from vcf_client.gateway.requestor import NoAssociation, associate
 
 
 @contextmanager
-def association(port: int, *sop_classes: str, calling: str = "PACS", called: str = "VCF") -> Iterator[Association]:
+def association(
+    port: int,
+    *sop_classes: str,
+    calling: str = "PACS",
+    called: str = "VCF",
+    context: ssl.SSLContext | None = None,
+) -> Iterator[Association]:
     """An association with a gateway; released in the end."""
     ae = AE(calling)
     for sop_class in sop_classes:
         ae.add_requested_context(sop_class, ExplicitVRLittleEndian)
-    with associate(ae, "127.0.0.1", port, called) as opened:
+    with associate(ae, "127.0.0.1", port, called, context) as opened:
         yield opened
 
 
-def store(port: int, images: list[Dataset], calling: str = "PACS") -> list[int | None]:
+def store(
+    port: int, images: list[Dataset], calling: str = "PACS", context: ssl.SSLContext | None = None
+) -> list[int | None]:
     """Send in one association; the statuses. None where there was no answer."""
     classes = sorted({str(image.SOPClassUID) for image in images})
-    with association(port, *classes, calling=calling) as to:
-        if not to.is_established:
-            return [None] * len(images)
-        return [getattr(to.send_c_store(image), "Status", None) for image in images]
+    try:
+        with association(port, *classes, calling=calling, context=context) as to:
+            return [getattr(to.send_c_store(image), "Status", None) for image in images]
+    except NoAssociation:
+        return [None] * len(images)
 
 
 def store_raw(to: Association, content: bytes, sop_class: str, sop_uid: str) -> int:
@@ -67,12 +77,12 @@ class Archive:
     _server: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, port: int) -> None:
+    def start(self, port: int, context: ssl.SSLContext | None = None) -> None:
         ae = AE("PACS")
         for sop_class in (Comprehensive3DSRStorage, SecondaryCaptureImageStorage):
             ae.add_supported_context(sop_class, ExplicitVRLittleEndian)
         handlers = [(evt.EVT_C_STORE, self._on_store), (evt.EVT_ACCEPTED, self._on_accepted)]
-        self._server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        self._server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=context)
 
     def stop(self) -> None:
         if self._server is not None:

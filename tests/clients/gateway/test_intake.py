@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from clients.gateway.intake import Intake, Session, Status
-from clients.gateway.journal import Journal, State
-from clients.gateway.key import Key
-from clients.gateway.spool import Spool
 from tests.clients.ct_series import CtSeries
+from tests.clients.gateway.clock import Clock
+from vcf_client.gateway.intake import Intake, Session, Status
+from vcf_client.gateway.journal import Journal, State
+from vcf_client.gateway.key import Key
+from vcf_client.gateway.spool import Spool
 
 KEY = Key(b"k" * 32)
 
@@ -20,9 +21,11 @@ KEY = Key(b"k" * 32)
 class Parts:
     """An intake with what it works on; ``again`` is what a new process would make of the same folder."""
 
-    def __init__(self, folder: Path, quiet_s: float = 0.0, quiet_after_abort_s: float = 0.0) -> None:
+    def __init__(
+        self, folder: Path, quiet_s: float = 0.0, quiet_after_abort_s: float = 0.0, spool_bytes: int = 10**8
+    ) -> None:
         self.folder = folder
-        self.spool = Spool(folder, max_bytes=10**8, keep_free_bytes=0)
+        self.spool = Spool(folder, max_bytes=spool_bytes, keep_free_bytes=0)
         self.journal = Journal(self.spool.journal_path)
         self.intake = Intake(
             self.spool,
@@ -60,14 +63,18 @@ def finish(parts: Parts) -> None:
     parts.journal.finish(claim, State.REFUSED, "TOO_SHORT")
 
 
-def test_ready_when_the_session_is_closed_and_quiet_is_over(tmp_path: Path, images: list[Dataset]) -> None:
-    parts = Parts(tmp_path, quiet_s=0.2)
+def test_ready_when_the_session_is_closed_and_quiet_is_over(
+    tmp_path: Path, images: list[Dataset], clock: Clock
+) -> None:
+    parts = Parts(tmp_path, quiet_s=20.0)
     with parts.intake.session() as session:
         assert [take(session, image) for image in images] == [Status.SUCCESS] * 4
-        time.sleep(0.3)
+        clock.advance(30.0)
         assert parts.intake.make_ready() == 0
     assert parts.intake.make_ready() == 0
-    time.sleep(0.25)
+    clock.advance(19.0)
+    assert parts.intake.make_ready() == 0
+    clock.advance(2.0)
     assert parts.intake.make_ready() == 1
     assert parts.journal.state(name(images[0])) is State.READY
 
@@ -103,8 +110,86 @@ def test_known_images_change_nothing(tmp_path: Path, images: list[Dataset]) -> N
     assert parts.journal.state(name(images[0])) is State.READY
     claim = parts.journal.claim()
     assert claim is not None and claim.round == 1
-    assert parts.intake.has(images[0].StudyInstanceUID, images[0].SOPInstanceUID)
-    assert not parts.intake.has(images[0].StudyInstanceUID, images[1].SOPInstanceUID)
+    study, known, new = images[0].StudyInstanceUID, images[0].SOPInstanceUID, images[1].SOPInstanceUID
+    assert parts.intake.lacking(study, {known}) == set()
+    assert parts.intake.lacking(study, {known, new}) == {new}
+
+
+def test_each_rest_of_a_study_that_goes_on_is_longer(tmp_path: Path, images: list[Dataset]) -> None:
+    """Up to the rest after a broken association; a gap that was long once will be again."""
+    parts = Parts(tmp_path, quiet_s=10.0, quiet_after_abort_s=35.0)
+    rests_s = []
+    for image in images:
+        parts.journal.receive(name(image))
+        rests_s.append(parts.intake._rest_s(name(image), complete=True))
+        assert parts.intake._rest_s(name(image), complete=False) == 35.0
+        parts.journal.close_round(name(image), ())
+    assert rests_s == [10.0, 20.0, 35.0, 35.0]
+
+
+def test_more_of_a_study_whose_images_are_gone_is_no_whole_study(tmp_path: Path, images: list[Dataset]) -> None:
+    parts = Parts(tmp_path)
+    with parts.intake.session() as session:
+        for image in images[:3]:
+            take(session, image)
+    parts.intake.make_ready()
+    finish(parts)
+    assert parts.intake.make_room()
+    with parts.intake.session() as session:
+        take(session, images[3])
+    assert parts.intake.make_ready() == 1
+    claim = parts.journal.claim()
+    assert claim is not None and claim.missing == 3
+
+
+def test_results_that_wait_are_void_when_more_of_the_study_comes(tmp_path: Path, images: list[Dataset]) -> None:
+    parts = Parts(tmp_path)
+    with parts.intake.session() as session:
+        take(session, images[0])
+    parts.intake.make_ready()
+    claim = parts.journal.claim()
+    assert claim is not None
+    parts.spool.put_result("r" * 32, b"half a study")
+    parts.journal.has_results(claim, ["r" * 32])
+    with parts.intake.session() as session:
+        take(session, images[0])
+        assert parts.spool.results() == {"r" * 32}, "the same again is nothing new"
+        take(session, images[1])
+    assert parts.spool.results() == set() and parts.journal.pending(due=False) == []
+    parts.intake.make_ready()
+    claim = parts.journal.claim()
+    assert claim is not None and (claim.round, claim.missing) == (2, 0)
+
+
+def test_a_study_is_held_while_it_is_fetched(tmp_path: Path, images: list[Dataset]) -> None:
+    parts = Parts(tmp_path)
+    study = images[0].StudyInstanceUID
+    parts.intake.begin_fetch(study)
+    with parts.intake.session() as session:
+        take(session, images[0])
+    assert parts.intake.make_ready() == 0
+    parts = parts.again()
+    parts.intake.restore()
+    assert parts.intake.interrupted_fetches() == [study]
+    assert parts.intake.make_ready() == 0
+    with parts.intake.session() as session:
+        take(session, images[1])
+        assert not parts.intake.end_fetch(study, 2), "somebody is sending more of it"
+    assert parts.intake.end_fetch(study, 2)
+    claim = parts.journal.claim()
+    assert claim is not None and claim.missing == 2
+
+
+def test_a_gateway_that_fetches_no_more_ends_what_it_had_begun(tmp_path: Path, images: list[Dataset]) -> None:
+    parts = Parts(tmp_path)
+    parts.intake.begin_fetch(images[0].StudyInstanceUID)
+    with parts.intake.session() as session:
+        take(session, images[0])
+    parts = parts.again()
+    parts.intake.restore()
+    parts.intake.give_up_fetches()
+    claim = parts.journal.claim()
+    assert claim is not None and claim.missing == 1
 
 
 def test_a_crash_before_the_journal_knew(tmp_path: Path, images: list[Dataset]) -> None:

@@ -14,14 +14,14 @@ import pytest
 from pydicom import config as pydicom_config
 from pydicom.dataset import Dataset
 
-from clients.gateway import log
-from clients.gateway.config import Config
-from clients.gateway.service import Gateway
-from clients.gateway.status import counts
 from tests.clients.ct_series import CtSeries
 from tests.clients.gateway.conftest import GatewayProcess, running, wait_for
 from tests.clients.gateway.fake_analyzer import FakeAnalyzer
 from tests.clients.gateway.peers import Archive, association, encoded, store, store_raw
+from vcf_client.gateway import log
+from vcf_client.gateway.config import Config
+from vcf_client.gateway.service import Gateway
+from vcf_client.gateway.status import counts
 
 TEXTS = {
     "PatientName": "MARKED^Name",
@@ -115,7 +115,7 @@ def test_no_marked_value_in_logs_journal_or_names(config: Config, archive: Archi
         wait_for(lambda: set(gateway.counts()["studies"]) <= {"done", "refused", "failed"})
     settings = tmp_path / "gateway.toml"
     status = subprocess.run(
-        [sys.executable, "-m", "vcf", "gateway", "status", "--config", settings], capture_output=True, text=True
+        [sys.executable, "-m", "vcf_cli", "gateway", "status", "--config", settings], capture_output=True, text=True
     )
     said = gateway.log.read_text()
     counted = gateway.counts()

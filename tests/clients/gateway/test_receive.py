@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers to C-STORE, one by one, over the wire."""
 
-import time
+import shutil
+import sqlite3
 from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 
-from clients.gateway.config import Caller, Config
-from clients.gateway.receive import is_welcome
-from clients.gateway.service import Gateway
-from clients.gateway.status import counts
 from tests.clients.ct_series import CtSeries
 from tests.clients.gateway.conftest import wait_for
 from tests.clients.gateway.fake_analyzer import FakeAnalyzer
-from tests.clients.gateway.orthanc import free_port
 from tests.clients.gateway.peers import Archive, association, encoded, store, store_raw
-from vcf.errors import SetupError
+from vcf_client.gateway.config import Caller, Config
+from vcf_client.gateway.service import Gateway
+from vcf_client.gateway.spool import RESERVE_BYTES
+from vcf_client.gateway.status import counts
+from vcf_client.gateway.titles import Rules
+from vcf_contract.errors import SetupError
+from vcf_server.ports import free_port
 
 
 @pytest.fixture
@@ -34,13 +36,14 @@ def test_on_disk_before_the_answer(config: Config, analyzer: FakeAnalyzer, ct: D
 
 
 def test_answers_while_studies_are_analysed(config: Config, archive: Archive) -> None:
-    with Gateway(config, FakeAnalyzer(takes_s=3.0)):
+    """The analysis goes on when the second study is taken in: it would never be, if one waited for the other."""
+    analyzer = FakeAnalyzer()
+    analyzer.go_on.clear()
+    with Gateway(config, analyzer):
         store(config.port, CtSeries().images())
-        wait_for(lambda: counts(config.spool)["studies"] == {"ready": 1})
-        time.sleep(0.5)  # the analysis has begun
-        started = time.monotonic()
+        assert analyzer.begun.wait(120)
         assert store(config.port, CtSeries(slices=5).images()) == [0x0000] * 5
-        assert time.monotonic() - started < 2.0
+        analyzer.go_on.set()
 
 
 def other_object(ct: Dataset) -> Dataset:
@@ -86,6 +89,52 @@ def test_noise_is_not_understood_and_does_no_harm(
         assert store_raw(to, encoded(ct), CTImageStorage, ct.SOPInstanceUID) == 0x0000
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(OSError(28, "no space"), 0xA700), (sqlite3.OperationalError("full"), 0xA700)]
+)
+def test_a_fault_of_this_machine_has_the_sender_try_again(
+    config: Config, analyzer: FakeAnalyzer, ct: Dataset, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with Gateway(config, analyzer) as gateway:
+        monkeypatch.setattr(gateway._intake._journal, "receive", fail)
+        assert store(config.port, [ct]) == [status]
+
+
+def test_a_fault_of_the_object_does_not(
+    config: Config, analyzer: FakeAnalyzer, ct: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that would fail again must not come back for ever."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("an element that pydicom cannot convert")
+
+    with Gateway(config, analyzer) as gateway:
+        monkeypatch.setattr(gateway._intake._key, "name", fail)
+        assert store(config.port, [ct]) == [0xC000]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
+def test_a_disk_that_is_full_at_the_start_is_said_in_a_sentence(
+    config: Config, analyzer: FakeAnalyzer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vcf_client.gateway.service.Journal", fail)
+    with pytest.raises(SetupError, match=r"the spool folder cannot be used: .*(No space|full).*make room"):
+        Gateway(config, analyzer)
+
+
+def test_room_for_the_journal_stays_whatever_the_settings_say(config: Config, analyzer: FakeAnalyzer) -> None:
+    with Gateway(replace(config, keep_free_gib=0), analyzer) as gateway:
+        free = shutil.disk_usage(config.spool).free
+        assert not gateway._spool.is_full(1)
+        assert gateway._spool.is_full(free - RESERVE_BYTES // 2)
+
+
 def test_a_full_spool_says_so_and_takes_no_more(config: Config, analyzer: FakeAnalyzer) -> None:
     images = CtSeries(slices=5).images()
     room = 2.5 * len(encoded(images[0])) / 2**30
@@ -94,6 +143,7 @@ def test_a_full_spool_says_so_and_takes_no_more(config: Config, analyzer: FakeAn
     assert len(list(config.spool.glob("incoming/*/*.dcm"))) == 2
 
 
+@pytest.mark.slow
 def test_finished_studies_make_room(config: Config, analyzer: FakeAnalyzer, archive: Archive) -> None:
     room = 45 * len(encoded(CtSeries(slices=1).images()[0])) / 2**30
     with Gateway(replace(config, spool_gib=room), analyzer):
@@ -122,7 +172,7 @@ def test_known_callers_only(config: Config, analyzer: FakeAnalyzer, ct: Dataset)
     ],
 )
 def test_who_is_welcome(callers: tuple[Caller, ...], welcome: bool) -> None:
-    assert is_welcome(callers, "A ", "10.0.0.1") is welcome
+    assert Rules("VCF", callers).is_welcome("A ", "10.0.0.1") is welcome
 
 
 def test_echo(config: Config, analyzer: FakeAnalyzer) -> None:

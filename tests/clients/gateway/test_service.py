@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the first image to the results in the archive: what goes right, what goes wrong, what comes late."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
 
-from clients.gateway.config import Config
-from clients.gateway.service import Gateway
-from clients.gateway.status import counts
 from tests.clients.ct_series import CtSeries
 from tests.clients.gateway.conftest import wait_for
 from tests.clients.gateway.fake_analyzer import FakeAnalyzer
 from tests.clients.gateway.peers import Archive, association, store
-from vcf.errors import ServerFailed
+from vcf_client.gateway.config import Config
+from vcf_client.gateway.service import Gateway
+from vcf_client.gateway.status import counts
+from vcf_contract.errors import ServerFailed
 
 
 def settled(config: Config, **studies: int) -> None:
@@ -111,6 +112,7 @@ def test_an_open_association_holds_its_study_back(config: Config, analyzer: Fake
     assert analyzer.calls == 1
 
 
+@pytest.mark.slow
 def test_an_association_that_breaks_off_waits_for_its_rest(
     config: Config, analyzer: FakeAnalyzer, archive: Archive
 ) -> None:
@@ -127,11 +129,49 @@ def test_an_association_that_breaks_off_waits_for_its_rest(
     assert analyzer.calls == 1
 
 
+@pytest.mark.slow
+def test_a_study_that_goes_on_after_its_rest_is_reported_once_and_whole(
+    config: Config, analyzer: FakeAnalyzer, archive: Archive
+) -> None:
+    """Both halves could be analysed; the first one is, and its results never leave."""
+    images = CtSeries().images()
+    with Gateway(replace(config, settle_s=600.0), analyzer):
+        store(config.port, images[:25])
+        wait_for(lambda: counts(config.spool)["results"]["waiting"] == 2)
+        store(config.port, images[25:])
+        wait_for(lambda: analyzer.calls == 2 and counts(config.spool)["results"]["waiting"] == 2)
+    assert archive.got == []
+    with Gateway(config, analyzer):  # the results are due by now
+        with sqlite3.connect(config.spool / "journal.sqlite") as db:
+            db.execute("UPDATE result SET not_before = 0")
+        db.close()
+        settled(config, done=1)
+    (report,), (picture,) = archive.of("SR"), archive.of("OT")
+    assert evidence(report) == 40 and picture.StudyInstanceUID == images[0].StudyInstanceUID
+    assert analyzer.calls == 2 and len(archive.got) == 2
+
+
+@pytest.mark.slow
+def test_halves_while_the_archive_is_down_make_one_report(config: Config, analyzer: FakeAnalyzer) -> None:
+    images = CtSeries().images()
+    later = Archive()
+    with Gateway(config, analyzer):
+        store(config.port, images[:25])
+        wait_for(lambda: counts(config.spool)["not_delivered"] == {"not reached": 2})
+        store(config.port, images[25:])
+        wait_for(lambda: analyzer.calls == 2)
+        later.start(config.pacs.port)
+        settled(config, done=1)
+    later.stop()
+    assert [evidence(report) for report in later.of("SR")] == [40]
+
+
 def evidence(report: Dataset) -> int:
     (series,) = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     return len(series.ReferencedSOPSequence)
 
 
+@pytest.mark.slow
 def test_images_that_come_late_make_new_results_in_the_same_series(
     config: Config, analyzer: FakeAnalyzer, archive: Archive
 ) -> None:
@@ -148,6 +188,7 @@ def test_images_that_come_late_make_new_results_in_the_same_series(
     assert first.SOPInstanceUID != second.SOPInstanceUID
 
 
+@pytest.mark.slow
 def test_late_images_of_another_series_do_not_repeat_the_results(
     config: Config, analyzer: FakeAnalyzer, archive: Archive
 ) -> None:
@@ -163,6 +204,7 @@ def test_late_images_of_another_series_do_not_repeat_the_results(
     assert not list(config.spool.glob("outbox/*"))
 
 
+@pytest.mark.slow
 def test_late_images_that_cannot_be_analysed_do_not_undo_what_was_sent(
     config: Config, analyzer: FakeAnalyzer, archive: Archive
 ) -> None:
@@ -178,6 +220,7 @@ def test_late_images_that_cannot_be_analysed_do_not_undo_what_was_sent(
     assert len(archive.got) == 2
 
 
+@pytest.mark.slow
 def test_uids_are_the_same_in_every_run_of_the_same_spool(config: Config, archive: Archive, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
     images = CtSeries().images()
     for _ in range(2):
@@ -194,6 +237,7 @@ def test_uids_are_the_same_in_every_run_of_the_same_spool(config: Config, archiv
     assert again[0].SOPInstanceUID not in (images[0].SOPInstanceUID, images[0].SeriesInstanceUID)
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_work(config: Config, archive: Archive) -> None:
     with Gateway(replace(config, workers=2), FakeAnalyzer(takes_s=0.3)):
         for _ in range(4):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.gateway.spool import Spool, SpoolFull
-from vcf.errors import SetupError
+from vcf_client.gateway.spool import Spool, SpoolFull
+from vcf_contract.errors import SetupError
 
 
 def spool(folder: Path, max_bytes: int = 1000) -> Spool:

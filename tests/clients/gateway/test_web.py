@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clients.gateway.config import Pacs, Poll
-from clients.gateway.delivery import NotDelivered, WebSender
-from clients.gateway.web import connect
 from tests.clients.ct_series import CtSeries
-from tests.clients.gateway.orthanc import free_port
+from vcf_client.gateway.config import Pacs, Poll
+from vcf_client.gateway.delivery import NotDelivered, WebSender
+from vcf_client.gateway.web import connect
+from vcf_server.ports import free_port
 
 
 class Service(BaseHTTPRequestHandler):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from clients.gateway.config import Config, Pacs, Poll
 from tests.clients.ct_series import CtSeries
 from tests.clients.gateway.conftest import GatewayProcess, running, wait_for
 from tests.clients.gateway.orthanc import Orthanc
+from vcf_client.gateway.config import Config, Pacs, Poll
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_storescu_and_a_pacs_that_is_down_at_first(to_orthanc: Config, tmp_path:
             [storescu, "-aec", "VCF", "--scan-directories", "127.0.0.1", str(config.port), tmp_path / "ct"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         assert sent.returncode == 0, sent.stderr
         wait_for(lambda: gateway.counts()["results"]["waiting"] == 2)
@@ -103,8 +103,8 @@ def test_storescu_and_a_pacs_that_is_down_at_first(to_orthanc: Config, tmp_path:
 
 @pytest.mark.slow
 def test_dicomweb_both_ways(config: Config, orthanc: Orthanc, tmp_path: Path) -> None:
-    from clients.gateway.service import Gateway
     from tests.clients.gateway.fake_analyzer import FakeAnalyzer
+    from vcf_client.gateway.service import Gateway
 
     series = CtSeries()
     orthanc.upload(series.write(tmp_path / "ct"))

@@ -2,7 +2,7 @@
 import pytest
 
 from tests.training.data import layouts
-from training.phantom import Phantom
+from vcf_training.phantom import Phantom
 
 
 @pytest.fixture(scope="session")

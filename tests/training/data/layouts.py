@@ -12,7 +12,7 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
-from training.phantom import Phantom, Vertebra, render, sample
+from vcf_training.phantom import Phantom, Vertebra, render, sample
 
 NUMBER = {f"T{i}": i + 7 for i in range(1, 13)} | {f"L{i}": i + 19 for i in range(1, 7)}
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

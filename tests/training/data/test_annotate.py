@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preprocess.geometry import Volume
-from training.data import annotate
-from training.data.annotate import Keyframe, fill, read_keyframes
-from training.data.canal import BOXES_CSV
-from training.data.sources import Where
+from vcf_preprocess.geometry import Volume
+from vcf_training.data import annotate
+from vcf_training.data.annotate import Keyframe, interpolate_keyframes, read_keyframes
+from vcf_training.data.canal import BOXES_CSV
+from vcf_training.data.sources import Where
 
 
+@pytest.mark.slow
 def test_repository_boxes_come_from_their_keyframes(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +38,7 @@ def test_boxes_set_by_eye_stand_as_they_are(monkeypatch: pytest.MonkeyPatch) -> 
         return np.concatenate([centres - 5, centres + 5], axis=1)
 
     monkeypatch.setattr(annotate, "fit_canal", fit)
-    assert fill(volume, keyframes) == [
+    assert interpolate_keyframes(volume, keyframes) == [
         (0, None, "eye"),
         (1, (25.0, 35.0, 35.0, 45.0), "fit"),
         (2, (27.0, 37.0, 37.0, 47.0), "fit"),

@@ -5,12 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess.spec import DETECTOR
-from training.data.canal import BOXES_CSV, CanalSlice, lidc_canal_truth, load_canal_slices, mask_centres_mm, read_boxes
-from training.data.sources import SOURCES, read_slices
-from vcf import fetch
-from vcf.errors import SetupError
-from vcf.fetch import fetch_sample
+from vcf_contract.errors import SetupError
+from vcf_contract.spec import DETECTOR
+from vcf_training.data import fetch
+from vcf_training.data.canal import (
+    BOXES_CSV,
+    CanalSlice,
+    lidc_canal_truth,
+    load_canal_slices,
+    mask_centres_mm,
+    read_boxes,
+)
+from vcf_training.data.fetch import fetch_sample
+from vcf_training.data.sources import SOURCES, read_slices
 
 HEADER = "source,slice,x0,y0,x1,y1,reader,method\n"
 

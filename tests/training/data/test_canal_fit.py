@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from preprocess.geometry import Volume
-from training.data.canal_fit import MAX_CORRECTION_MM, canal_edges, fit_canal
+from vcf_preprocess.geometry import Volume
+from vcf_training.data.canal_fit import MAX_CORRECTION_MM, canal_edges, fit_canal
 
 SPACING_MM = (3.0, 0.8, 0.7)
 SHAPE = (12, 120, 130)

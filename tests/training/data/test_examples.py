@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from preprocess.slices import volume_to_image_px
-from preprocess.spec import DETECTOR
 from tests.training.data import layouts
-from training.data.annotated import AnnotatedStudy, AnnotatedVertebra, Grade, Scan
-from training.data.examples import detector_images, member_studies
-from training.data.places import canal_of_labels
-from training.phantom import Phantom
-from training.studies import Studies
-from training.views import Crop
+from vcf_contract.spec import DETECTOR
+from vcf_preprocess.slices import volume_to_image_px
+from vcf_training.data.annotated import AnnotatedStudy, AnnotatedVertebra, Grade, Scan
+from vcf_training.data.examples import detector_images, member_studies
+from vcf_training.data.places import canal_of_labels
+from vcf_training.phantom import Phantom
+from vcf_training.studies import Studies
+from vcf_training.views import Crop
 
 WHOLE = Crop(whole_share=1.0)
 Learn = Callable[..., list[Studies]]

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.data import layouts
-from training.data.annotated import DataCode, DataError, Grade
-from training.data.grades import find_supplement, normalised, read_supplement
+from vcf_training.data.annotated import DataCode, DataError, Grade
+from vcf_training.data.grades import find_supplement, normalised, read_supplement
 
 ROWS = {"4": {"T12": (2, "wedge"), "L1": (0, None), "L2": ("x", None)}, "90": {"L3": (3, "crush")}}
 

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.data.real_spines import LEVELS, RealSpine, is_whole, load_real_spines, published_heights_mm
-from vcf.errors import SetupError
+from vcf_contract.errors import SetupError
+from vcf_training.data.fetch import fetch_sample
+from vcf_training.data.real_spines import LEVELS, RealSpine, is_whole, load_real_spines
 
 
 @pytest.fixture(scope="module")
 def spines(shared_data: Path) -> dict[str, RealSpine]:
-    return {spine.source: spine for spine in load_real_spines(shared_data)}
+    quick = {
+        "shared/ct/crlm-ct-1006",
+        "shared/ct/lung-pet-ct-dx-a0001-kernel-b",
+        "shared/ct/acrin013",
+        "totalsegmentator/example_ct",
+    }
+    return {spine.source: spine for spine in load_real_spines(shared_data, names=quick | {"lidc-idri-0001"})}
 
 
 def test_levels_are_numbered_as_verse_does() -> None:
@@ -62,9 +70,10 @@ def test_body_height_agrees_with_the_published_one(spines: dict[str, RealSpine])
     spine = spines.get("totalsegmentator/example_ct")
     if spine is None or spine.masks is None or spine.masks.bodies is None:
         pytest.skip("sample could not be fetched")
-    published = published_heights_mm()
-    assert set(published) == {"L1", "L2", "L3", "L4", "L5"}
-    for name, (_, middle_mm, _) in published.items():
+    (report,) = fetch_sample("totalsegmentator-example").rglob("spine_report.json")
+    published = json.loads(report.read_text())["results"]  # on a grid of 3 mm, in steps of 1.5 mm
+    for name in ("L1", "L2", "L3", "L4", "L5"):
+        middle_mm = float(published[f"vertebrae_{name}_height_middle_mm"])
         body = spine.masks.bodies & (spine.masks.labels == LEVELS[name])
         columns = body.sum(axis=0) * spine.volume.spacing_mm[0]
         y, x = np.argwhere(columns > 0).mean(axis=0).astype(int)

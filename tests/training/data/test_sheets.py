@@ -2,8 +2,8 @@
 import numpy as np
 from PIL import Image
 
-from preprocess.geometry import Volume
-from training.data.sheets import View, contact_sheet, draw_slice
+from vcf_preprocess.geometry import Volume
+from vcf_training.data.sheets import View, contact_sheet, draw_slice
 
 
 def yellow(tile: Image.Image) -> np.ndarray:

@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from training.data.sources import SOURCES, Where, read_nifti, read_slices
-from vcf.errors import SetupError
+from vcf_contract.errors import SetupError
+from vcf_training.data.sources import SOURCES, Where, read_nifti, read_slices
 
 
 def write_slice(path: Path, z_mm: float, value: int) -> None:
@@ -75,7 +75,7 @@ def test_shared_data_is_found_by_the_environment(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("name", ["shared/ct/crlm-ct-1006", "shared/ct/lung-pet-ct-dx-a0001-kernel-b"])
 def test_series_are_read_as_the_product_reads_them(shared_data: Path, name: str) -> None:
-    reader = pytest.importorskip("clients.reader", reason="the client's packages are not installed")
+    reader = pytest.importorskip("vcf_client.reader", reason="the client's packages are not installed")
     ours = SOURCES[name].read(Where(shared_data))
     product = reader.read_study(shared_data / name.removeprefix("shared/")).volume
     np.testing.assert_array_equal(ours.hu, product.hu)

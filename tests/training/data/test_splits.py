@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocess.geometry import Volume
-from training.data.annotated import AnnotatedStudy, DataCode, DataError, Grade, Scan, content_digest, hashed
-from training.data.splits import PARTS, Split, checked, draw
+from vcf_preprocess.geometry import Volume
+from vcf_training.data.annotated import AnnotatedStudy, DataCode, DataError, Grade, Scan, content_digest, hashed
+from vcf_training.data.splits import PARTS, Split, checked, draw
 
 
 def study(patient: int, scan: int = 0, grade: int | None = 0, *, seed: int | None = None) -> AnnotatedStudy:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.training.data import layouts
-from training.data.annotated import DataCode, DataError, Grade
-from training.data.table import find_table, read_table
-from training.phantom import Phantom
-from training.phantom.dicom import write_series
+from vcf_training.data.annotated import DataCode, DataError, Grade
+from vcf_training.data.table import find_table, read_table
+from vcf_training.phantom import Phantom
+from vcf_training.phantom.dicom import write_series
 
 HEADER = "study,patient,vertebra,grade,type,x_mm,y_mm,z_mm,space,labels,canal"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.training.data import layouts
-from training.data.annotated import AnnotatedStudy, DataCode, DataError, Scan
-from training.data.verse import find_files, read_verse
-from training.phantom import Phantom
+from vcf_training.data.annotated import AnnotatedStudy, DataCode, DataError, Scan
+from vcf_training.data.verse import find_files, read_verse
+from vcf_training.phantom import Phantom
 
 VOXEL_MM = 2.0
 

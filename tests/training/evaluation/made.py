@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from clients.findings import Midsagittal
-from training.evaluation.cases import Case, Explanation, Picture
-from training.phantom import Vertebra
+from vcf_client.findings import Midsagittal
+from vcf_training.evaluation.cases import Case, Explanation, Picture
+from vcf_training.phantom import Vertebra
 
 PATCHES = 4
 

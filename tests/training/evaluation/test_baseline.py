@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.evaluation import baseline
-from training.phantom import Fracture, nominal, render, with_acquisition
-from training.phantom.spec import PhantomSpec
+from vcf_training.evaluation import baseline
+from vcf_training.phantom import Fracture, nominal, render, with_acquisition
+from vcf_training.phantom.spec import PhantomSpec
 
 SOUND = {"T11": (22.0, 21.0, 23.0), "T12": (23.0, 22.0, 24.0), "L1": (24.0, 23.0, 25.0)}
 

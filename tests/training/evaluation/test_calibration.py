@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from training.evaluation.calibration import calibration, predictive_values
-from training.evaluation.intervals import Estimate
+from vcf_training.evaluation.calibration import calibration, predictive_values
+from vcf_training.evaluation.intervals import Estimate
 
 
 def test_by_hand() -> None:

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from preprocess.slices import volume_to_image_px
-from preprocess.spec import DETECTOR
-from training.data.canal import CanalSlice
-from training.evaluation.canal import evaluate_canal, slice_errors_mm
+from vcf_contract.spec import DETECTOR
+from vcf_preprocess.slices import volume_to_image_px
+from vcf_training.data.canal import CanalSlice
+from vcf_training.evaluation.canal import evaluate_canal, slice_errors_mm
 
 
 def a_slice(source: str, box: tuple[float, float, float, float]) -> CanalSlice:

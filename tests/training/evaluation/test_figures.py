@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.training.evaluation.made import case, mixed, refused
-from training.evaluation.figures import PAPER_TABLE_1, figures
-from training.metrics import rates, roc_auc
+from vcf_training.evaluation.figures import PAPER_TABLE_1, figures
+from vcf_training.metrics import rates, roc_auc
 
 POINTS = {"served": {"threshold": 0.45, "rule": "by hand"}}
 

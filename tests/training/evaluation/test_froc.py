@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from training.evaluation.froc import Marked, at_threshold, froc, mark, sensitivity_interval
-from training.phantom import Vertebra
+from vcf_training.evaluation.froc import Marked, at_threshold, froc, mark, sensitivity_interval
+from vcf_training.phantom import Vertebra
 
 
 def fracture(z: float, grade: int = 2, height: float = 20.0) -> Vertebra:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.training.evaluation.made import case, explanation, mixed, refused
-from training.evaluation import gallery
+from vcf_training.evaluation import gallery
 
 
 def pixels(jpeg: bytes) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from training.evaluation import intervals
+from vcf_training.evaluation import intervals
 
 NORMAL, ABNORMAL = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
 """109 CT images rated 1 to 5: Hanley & McNeil, Radiology 1982;143:29, Table I."""

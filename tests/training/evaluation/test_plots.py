@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from training.evaluation.plots import roc_points
-from training.metrics import roc_auc
+from vcf_training.evaluation.plots import roc_points
+from vcf_training.metrics import roc_auc
 
 
 def test_area_under_the_drawn_curve_is_the_area() -> None:

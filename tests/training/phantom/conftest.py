@@ -2,7 +2,7 @@
 import pytest
 
 from tests.training.phantom.patients import upright
-from training.phantom import Phantom, nominal, render
+from vcf_training.phantom import Phantom, nominal, render
 
 
 @pytest.fixture(scope="session")

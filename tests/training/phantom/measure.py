@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label, map_coordinates
 
-from training.phantom import Phantom, Vertebra
+from vcf_training.phantom import Phantom, Vertebra
 
 ENDPLATE_HU = 600.0
 """Half way from the disc to what a 0.6 mm cortical shell reads at half a millimetre: the shell's outer edge."""

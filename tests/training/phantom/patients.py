@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 
-from training.phantom import PhantomSpec
-from training.phantom.spec import Posture
+from vcf_training.phantom import PhantomSpec
+from vcf_training.phantom.spec import Posture
 
 
 def upright(spec: PhantomSpec) -> PhantomSpec:

@@ -10,9 +10,9 @@ import pydicom
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from preprocess.geometry import Volume, canonicalise
-from training.phantom import Phantom, render, sample
-from training.phantom.dicom import POSITIONS, TRUTH_FILE, truth, write_series
+from vcf_preprocess.geometry import Volume, canonicalise
+from vcf_training.phantom import Phantom, render, sample
+from vcf_training.phantom.dicom import POSITIONS, TRUTH_FILE, truth, write_series
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_validator_finds_no_error(phantom: Phantom, tmp_path: Path) -> None:
     if tool is None:
         pytest.skip("dciodvfy of dicom3tools is not installed")
     image = write_series(phantom, tmp_path, position="FFP")[0]
-    said = subprocess.run([tool, str(image)], capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run([tool, str(image)], capture_output=True, text=True, timeout=300, check=False)
     report = said.stdout + said.stderr
     assert "CTImage" in report
     assert "Error" not in report, report

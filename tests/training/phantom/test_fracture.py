@@ -5,7 +5,7 @@ import pytest
 
 from tests.training.phantom.measure import heights
 from tests.training.phantom.patients import upright
-from training.phantom import (
+from vcf_training.phantom import (
     HELD_OUT_RANGES,
     TRAINING_RANGES,
     Fracture,
@@ -17,8 +17,8 @@ from training.phantom import (
     render,
     sample,
 )
-from training.phantom.fracture import GENANT_BANDS, SHAPES, parse_fractures
-from training.phantom.vertebra import heights_mm
+from vcf_training.phantom.fracture import GENANT_BANDS, SHAPES, parse_fractures
+from vcf_training.phantom.vertebra import heights_mm
 
 MIDDLE = {"wedge": 0, "biconcave": 1, "crush": 0}
 """Landmark that loses most: anterior, middle, any."""

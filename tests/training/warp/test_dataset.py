@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from tests.training.warp.conftest import PlainSpine
-from training.warp.dataset import warped_spine, warped_spines
-from training.warp.patients import Patient
+from vcf_training.warp.dataset import warped_spine, warped_spines
+from vcf_training.warp.patients import Patient
 
 
 @pytest.fixture(scope="module")
@@ -12,6 +12,7 @@ def patient(plain_spine: PlainSpine) -> Patient:
     return plain_spine.patient(np.where(plain_spine.labels > 0, 200, 40).astype(np.int16))
 
 
+@pytest.mark.slow
 def test_same_seed_same_samples(patient: Patient) -> None:
     first, again, other = (next(warped_spines(seed, 1, patients=[patient])) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.volume.hu, again.volume.hu)
@@ -19,6 +20,7 @@ def test_same_seed_same_samples(patient: Patient) -> None:
     assert first.vertebrae != other.vertebrae
 
 
+@pytest.mark.slow
 def test_fractures_only_where_asked(patient: Patient) -> None:
     for probability in (0.0, 1.0):
         for sample in warped_spines(0, 2, patients=[patient], fracture_probability=probability):

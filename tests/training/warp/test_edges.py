@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.training.warp.conftest import PlainSpine
-from training.warp.edges import refined
+from vcf_training.warp.edges import refined
 
 
 @pytest.mark.parametrize("noise_hu", [0.0, 15.0])

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from tests.training.warp.conftest import LEVELS, PlainSpine
-from training.phantom import Fracture, fractured_in
-from training.warp.collapse import Collapse, Mild
-from training.warp.field import Field, Posture, Wobble
-from training.warp.heights import six_points
-from training.warp.render import Scanner, WarpedSpine, render
+from vcf_training.phantom import Fracture, fractured_in
+from vcf_training.warp.collapse import Collapse, Mild
+from vcf_training.warp.field import Field, Posture, Wobble
+from vcf_training.warp.heights import six_points
+from vcf_training.warp.render import Scanner, WarpedSpine, render
 
 NATIVE = Scanner(1.0, 1.0)
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vcf bench latency`` measures latency against rate: open loop, Poisson arrivals, to the knee."""

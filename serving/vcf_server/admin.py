@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell what only the owner of a server may ask of it: to load models, to share memory, to trace, to change its log.
+
+Triton asks nobody who they are, and has one key for each group of its interfaces. The key of these is made anew at
+every start and stays with the owner.
+"""
+
+import http.client
+import json
+import secrets
+import time
+from collections.abc import Sequence
+
+from vcf_contract.errors import SetupError
+
+HEADER = "vcf-admin"
+MODELS, SHARED_MEMORY = "model-repository", "shared-memory"
+RESTRICTED = (MODELS, "trace", "logging")
+_CALL_S = 60.0
+_POLL_S = 0.05
+
+
+class Admin:
+    """Options that close these interfaces of a server, and the calls that go through with the key."""
+
+    def __init__(self, *, shared_memory: bool, models: bool = False, key: str | None = None) -> None:
+        self._key = key or secrets.token_hex(16)
+        opened = {SHARED_MEMORY: shared_memory, MODELS: models}
+        self._closed = [name for name in (*RESTRICTED, SHARED_MEMORY) if not opened.get(name)]
+
+    def options(self) -> Sequence[str]:
+        """Options of ``tritonserver``. Models are loaded on demand, but all of them at the start."""
+        rule = f"{','.join(self._closed)}:{HEADER}={self._key}"
+        return (
+            f"--http-restricted-api={rule}",
+            f"--grpc-restricted-protocol={rule}",
+            "--model-control-mode=explicit",
+            "--load-model=*",
+        )
+
+    def reload(self, host: str, port: int, model: str) -> None:
+        """Unload a model, wait until its requests are through, and load it; until then the server is not ready.
+
+        Loading alone does nothing for a model whose process has died.
+
+        Raises
+        ------
+        SetupError
+            If the server does not do it.
+        """
+        self._call(host, port, f"/v2/repository/models/{model}/unload")
+        until = time.monotonic() + _CALL_S
+        while self._state(host, port, model) != "UNAVAILABLE" and time.monotonic() < until:
+            time.sleep(_POLL_S)
+        self._call(host, port, f"/v2/repository/models/{model}/load")
+
+    def _state(self, host: str, port: int, model: str) -> str:
+        entries = json.loads(self._call(host, port, "/v2/repository/index"))
+        states = [str(entry.get("state", "UNAVAILABLE")) for entry in entries if entry["name"] == model]
+        return states[0] if states else "UNAVAILABLE"
+
+    def _call(self, host: str, port: int, path: str) -> bytes:
+        connection = http.client.HTTPConnection(host, port, timeout=_CALL_S)
+        try:
+            connection.request("POST", path, b"{}", {HEADER: self._key})
+            answer = connection.getresponse()
+            said = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise SetupError(f"the server does not answer {path} ({type(error).__name__})") from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise SetupError(f"the server refuses {path}: {said.decode(errors='replace')[:300]}")
+        return said

@@ -1,6 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Evaluation of trained weights: the whole pipeline on held-out studies, its figures with intervals, and a report.
-
-``training.evaluate`` runs it; ``studies`` has the data sets, ``cases`` the answers, ``figures`` what is worked out of
-them, ``report`` the page.
-"""
