@@ -21,6 +21,8 @@ PERF_ANALYZER_CUDA := 12.9.79
 MODEL_ANALYZER := 1.58.0
 VARIANTS := build/variants
 bin := $(VENV)/bin
+# AGAIN=1: what failed in the run before, one after the other. A run that left no failures behind (it broke off) fails again.
+again := $(if $(AGAIN),-n 0 --last-failed --last-failed-no-failures none)
 comma := ,
 
 # Some machines forbid Python to keep compiled modules. Then each of the hundreds of processes that the tests start would
@@ -33,7 +35,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo "make demo [STUDY=folder]  analyse a CT (a public one by default) on a local server; report in out/demo"
 	@echo "make serve                run the server on 127.0.0.1 until Ctrl-C"
-	@echo "make test [ARGS=...]      run the tests but those marked slow; ARGS go to pytest"
+	@echo "make test [ARGS=...]      run the tests but those marked slow; ARGS go to pytest, AGAIN=1 runs what failed"
 	@echo "make test-all [ARGS=...]  run all tests"
 	@echo "make test-numpy2          run the tests of the preparation under NumPy 2"
 	@echo "make test-tensorrt        build plans with NVIDIA's TensorRT for RTX, no GPU needed (146 MB)"
@@ -54,10 +56,10 @@ serve: $(VENV)/.demo
 
 # More processes than cores: many tests wait for a server. A file each at a time. ARGS of a single file with -n 0 show its output as it comes.
 test: $(VENV)/.test
-	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow and not containers" $(ARGS)
+	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow and not containers" $(ARGS) $(again)
 
 test-all: $(VENV)/.test
-	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not containers" $(ARGS)
+	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not containers" $(ARGS) $(again)
 
 # One process: there is one engine. Images and stand-ins stay in VCF_CONTAINERS (/var/tmp/vcf-containers) for next time.
 test-containers: $(VENV)/.test

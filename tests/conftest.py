@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from vcf_server.server import TritonServer
 
 
+@pytest.fixture(autouse=True)
+def own_variables() -> Iterator[None]:
+    """End each test with the variables of ours that it began with.
+
+    What a worker sets for its process, such as ``VCF_HASH_KEY``, would be there for any test that comes next.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("VCF_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("VCF_") and name not in before]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Development data (real CTs, malformed DICOM, a VerSe sample); no part of the product."""

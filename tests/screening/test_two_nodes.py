@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ray on two hosts, each with its own Triton server; one is cut off while it works."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.clients.ct_series import CtSeries
+from tests.screening import networks
+from tests.screening.networks import RAY, Host, TwoHosts
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.server,
+    pytest.mark.skipif(bool(networks.can_be_made()), reason=networks.can_be_made() or "-"),
+]
+STUDIES = 120
+RAY_PORT, SERVER_PORT = 6379, 8001
+"""Each host's own: nothing else listens in its network."""
+
+
+def wait(condition: Callable[[], bool], log: Path, longest_s: float = 300.0) -> None:
+    deadline_s = time.monotonic() + longest_s
+    while not condition():
+        assert time.monotonic() < deadline_s, log.read_text()[-3000:]
+        time.sleep(0.2)
+
+
+def rows(out: Path) -> int:
+    """Rows by now, in journals and parts."""
+    journals = (out / ".studies.journal").glob("*.jsonl")
+    return sum(path.read_bytes().count(b"\n") for path in journals) + len(frame(out))
+
+
+def frame(out: Path) -> pd.DataFrame:
+    parts = sorted((out / "studies").glob("part-*.parquet"))
+    return pd.concat([pd.read_parquet(part) for part in parts]) if parts else pd.DataFrame()
+
+
+def start_node(host: Host, words: list[str], folder: Path) -> Path:
+    """A server and a node of Ray with one processor, ready or nearly so."""
+    log = folder / f"{host.address}.log"
+    host.start([RAY, "start", "--block", "--num-cpus=1", f"--node-ip-address={host.address}", *words], log)
+    return log
+
+
+@pytest.mark.skipif(not RAY.exists(), reason="Ray is not installed")
+def test_a_node_that_is_cut_off_while_it_works_loses_no_study(tiny_repository: Path, tmp_path: Path) -> None:
+    for number in range(STUDIES):
+        spacing = round(5.5 + 1.5 * number / STUDIES, 4)
+        uid = f"1.2.826.0.1.3680043.8.498.{number}"
+        elements: dict[str, object] = {"PatientID": f"P{number}", "PixelSpacing": [spacing, spacing]}
+        CtSeries(slices=26, size=64, elements=elements, study_uid=uid, series_uid=f"{uid}.1").write(
+            tmp_path / "archive" / str(number)
+        )
+    out, log = tmp_path / "out", tmp_path / "screen.log"
+    with TwoHosts(tmp_path) as hosts:
+        logs = []
+        for host, words in (
+            (hosts.one, ["--head", f"--port={RAY_PORT}", "--include-dashboard=false"]),
+            (hosts.other, [f"--address={hosts.one.address}:{RAY_PORT}"]),
+        ):
+            serve = [sys.executable, "-m", "vcf_cli", "serve", "--repository", tiny_repository]
+            host.start([*serve, "--grpc-port", SERVER_PORT], tmp_path / f"{host.name}-server.log")
+            logs.append(start_node(host, words, tmp_path))
+            wait(lambda: "Ray runtime started" in logs[-1].read_text(), logs[-1])
+        address = f"{hosts.one.address}:{RAY_PORT}"
+        options = ["--server", f"127.0.0.1:{SERVER_PORT}", "--ray", address, "--tries", 8]
+        screen = [sys.executable, "-m", "vcf_cli", "screen", tmp_path / "archive", "--out", out, *options]
+        driver = hosts.one.start(screen, log)
+        wait(lambda: driver.poll() is not None or rows(out) > STUDIES // 4, log)
+        assert driver.poll() is None, log.read_text()[-3000:]
+        worked = subprocess.run(
+            ["ip", "netns", "pids", hosts.other.name], capture_output=True, text=True, check=True
+        ).stdout.split()
+        names = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in worked if Path(f"/proc/{pid}").exists()]
+        assert any(name.startswith(b"ray::screen_study") for name in names), "the other node has no part in it"
+        hosts.other.cut_off()
+        wait(lambda: driver.poll() is not None, log)
+        assert driver.returncode == 0, log.read_text()[-3000:]
+    found = frame(out)
+    assert len(found) == STUDIES and found["study"].is_unique
+    assert (found["state"] == "analysed").all() and found["score"].nunique() > STUDIES // 2
+    assert not list((out / "failed").glob("*.parquet"))
+    assert found["attempts"].max() > 1, "nothing was under way on the node that was cut off"
