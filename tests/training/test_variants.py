@@ -96,9 +96,9 @@ def test_shallow_encoder_is_one_convolution_with_the_served_features() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["max", "bilstm-aggregation", "shallow", "bilstm"])
 def test_every_kind_of_variant_learns(name: str) -> None:
-    """With a seed that leaves the few units of such a small F_seq alive: ReLUs that start dead stay so."""
+    """With a rate of learning at which every seed does: at a larger one it hangs on how a processor adds up."""
     preset = replace(
-        MEMBER, architecture=VARIANTS[name], learning_rate=5e-3, anatomy_weight=0.0, evaluate_every=20, severe_first=0.0
+        MEMBER, architecture=VARIANTS[name], learning_rate=2e-3, anatomy_weight=0.0, evaluate_every=20, severe_first=0.0
     )
     data, tuning = bright_or_dark(24, 0, patches=3), bright_or_dark(12, 1, patches=3)
     trained = member.train(data, tuning, preset, member="a", seed=2)
