@@ -29,7 +29,10 @@ from vcf_contract.errors import Code, ServerUnavailable, StudyRefused
 from vcf_preprocess import slices
 from vcf_preprocess.cores import STUDY_THREADS
 from vcf_runtime.step import answer
+from vcf_runtime.time_limit import process_ends_after
 
+READ_LIMIT_S = 300.0
+"""No study that is accepted takes a tenth of it; a decoder that never returns would hold this process for good."""
 MISSING: str | None = None
 try:
     import vcf_client.dicom.read  # noqa: F401  pydicom and the decoders, now rather than at the first study
@@ -49,7 +52,8 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
     age_policy = parameters.get(AGE_POLICY, AGE_POLICIES[0])
     if age_policy not in AGE_POLICIES:
         raise StudyRefused(Code.BAD_INPUT, f"{AGE_POLICY} must be {' or '.join(AGE_POLICIES)}")
-    study, series_uid = read_files(files, age_policy=age_policy)
+    with process_ends_after(READ_LIMIT_S):
+        study, series_uid = read_files(files, age_policy=age_policy)
     volume = study.volume
     read_ns = time.monotonic_ns()
     indices = slices.pick_body(volume.hu, volume.spacing_mm)
