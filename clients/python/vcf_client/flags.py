@@ -6,7 +6,7 @@ from vcf_contract.errors import Code
 MEANING: dict[Code, str] = {
     Code.AGE_UNDER_50: "The patient is younger than 50; the method was only studied on patients of 50 and over.",
     Code.AGE_UNKNOWN: "The images do not say how old the patient is; the method was only studied from 50 years on.",
-    Code.LUNG_WINDOW: "The series asks to be shown in a lung window. Its reconstruction kernel is no lung kernel, "
+    Code.LUNG_WINDOW: "The series asks to be shown in a lung window. It was not reconstructed with a lung kernel, "
     "so it was analysed.",
     Code.THICK_SLICES: "The slices are thicker than 3 mm: a slight loss of height can be missed.",
     Code.SLICES_FILLED: "One or two missing slices were filled in from their neighbours.",

@@ -23,7 +23,7 @@ _COMPRESS_LEVEL = 3
 STAGES: dict[str, str] = {
     "read": "Read and check the images",
     "prepare": "Build the request",
-    "scout": "Find the spinal canal, and the way there and back",
+    "scout": "Find the spinal canal, with the way to the server and back",
     "network": "Network, and waiting for the server",
     **dict(
         zip(
