@@ -2,7 +2,8 @@
 """Ray on two hosts, each with its own Triton server; one is cut off while it works.
 
 Run by hand, with nothing beside it: ``VCF_TEST_TWO_NODES=1``. It takes three minutes, most of them for Ray to give a
-silent node up, and Ray takes a node whose processors are busy for a silent one.
+silent node up, and Ray takes a node whose processors are busy for a silent one. A task that was under way there may
+take Ray longer: its connection is asked for a sign of life every five minutes (``grpc_client_keepalive_time_ms``).
 """
 
 import os
@@ -30,7 +31,7 @@ RAY_PORT, SERVER_PORT = 6379, 8001
 """Each host's own: nothing else listens in its network."""
 
 
-def wait(condition: Callable[[], bool], log: Path, longest_s: float = 300.0) -> None:
+def wait(condition: Callable[[], bool], log: Path, longest_s: float = 900.0) -> None:
     deadline_s = time.monotonic() + longest_s
     while not condition():
         assert time.monotonic() < deadline_s, log.read_text()[-3000:]
