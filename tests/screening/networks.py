@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +104,3 @@ class TwoHosts:
     def __exit__(self, *_: object) -> None:
         self.one.remove()
         self.other.remove()
-
-
-RAY = Path(sys.executable).with_name("ray")

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import psutil
 import pytest
 
 from tests.clients.ct_series import CtSeries
 from tests.clients.gateway.orthanc import Orthanc
 from tests.clients.test_trouble_served import tritons_pid
+from tests.screening.results import frame, rows
 from vcf_client.dicom.privacy import HASH_KEY_VARIABLE
 from vcf_screening.rows import TIMINGS
 from vcf_server.ports import free_port
@@ -119,12 +119,6 @@ class Screening:
             time.sleep(0.2)
         raise AssertionError("there is no worker")
 
-    def done(self) -> int:
-        """Rows by now, wherever they are."""
-        journals = (self.out / ".studies.journal").glob("*.jsonl")
-        lines = sum(path.read_bytes().count(b"\n") for path in journals)
-        return lines + len(frame(self.out)) if (self.out / "studies").is_dir() else 0
-
     def wait(self, condition: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + LONGEST_S
         while not condition():
@@ -139,11 +133,6 @@ def _name(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
-
-
-def frame(out: Path) -> pd.DataFrame:
-    parts = sorted((out / "studies").glob("part-*.parquet"))
-    return pd.concat([pd.read_parquet(part) for part in parts]) if parts else pd.DataFrame()
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +160,8 @@ def test_each_study_once_and_the_same_whatever_is_killed(archive: Archive, tmp_p
         chance.shuffle(kills)
         moments = sorted(chance.sample(range(1, int(0.8 * STUDIES)), len(kills)))
         for moment, kill in zip(moments, kills, strict=True):
-            disturbed.wait(lambda moment=moment: disturbed.done() >= moment)
-            print(f"{kill.__name__} at {disturbed.done()} of {STUDIES}")
+            disturbed.wait(lambda moment=moment: rows(disturbed.out) >= moment)
+            print(f"{kill.__name__} at {rows(disturbed.out)} of {STUDIES}")
             kill()
         disturbed.wait(lambda: disturbed.process.poll() == 0)
     one, other = (frame(run.out).sort_values("study") for run in (undisturbed, disturbed))
