@@ -8,6 +8,7 @@ from typing import Any
 
 from vcf_cli.progress import stages
 from vcf_contract.errors import UsageError
+from vcf_preprocess.aggregate import MAX_OVERLAP
 from vcf_training.ablation import ablation
 from vcf_training.architecture import MEMBERS, VARIANTS
 from vcf_training.data.datasets import Options
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _preset(args: argparse.Namespace) -> Preset:
     """The preset with the command line's changes."""
-    preset, changes = fitted(PRESETS[args.preset]), {}
+    preset = fitted(PRESETS[args.preset])
+    changes: dict[str, Any] = {}
     if preset != PRESETS[args.preset]:
         print("this processor has no bfloat16: members train in float32, about half as fast", file=sys.stderr)
     for name in ("steps", "workers"):
@@ -66,6 +68,10 @@ def _preset(args: argparse.Namespace) -> Preset:
             raise UsageError(f"--{name} {value}: at least 1 is needed")
     if args.steps is not None:
         changes["steps"] = args.steps
+    if args.overlap is not None:
+        if not 0 <= args.overlap <= MAX_OVERLAP:
+            raise UsageError(f"--overlap {args.overlap}: a share from 0 to {MAX_OVERLAP} is needed")
+        changes["overlap"] = args.overlap
     if args.variant is not None:
         if args.what != "member":
             raise UsageError(f"--variant belongs to `vcf train member`, not to `vcf train {args.what}`")

@@ -6,7 +6,7 @@ it, so an ensemble is ranked by the score that it is served with.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -72,7 +72,12 @@ WIDE_SMOOTHING = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)
 AGGREGATIONS = tuple(
     Aggregation(order, smoothing) for order in get_args(Order) for smoothing in (SMOOTHING, None, WIDE_SMOOTHING)
 )
-"""What a threshold or a search chooses from."""
+"""What a threshold or a search chooses from, for patches as they come."""
+
+
+def aggregations(overlap: float = 0.0) -> tuple[Aggregation, ...]:
+    """Give all `AGGREGATIONS` of patches that overlap by this share of their height."""
+    return tuple(replace(aggregation, overlap=overlap) for aggregation in AGGREGATIONS)
 
 
 class StudyScores(NamedTuple):

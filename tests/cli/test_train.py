@@ -14,6 +14,7 @@ from vcf_cli.train import print_figures  # noqa: E402
     ("words", "sentence"),
     [
         (["member", "--steps", "0"], "--steps 0: at least 1 is needed"),
+        (["threshold", "--overlap", "0.8"], "--overlap 0.8: a share from 0 to 0.75 is needed"),
         (["member", "--workers", "-2"], "--workers -2: at least 1 is needed"),
         (["all", "--variant", "paper"], "--variant belongs to `vcf train member`, not to `vcf train all`"),
         (["member", "--variant", "none"], "--variant none: one of "),

@@ -2,7 +2,8 @@
 """One tiny training of everything, through the command line, to the files that a server loads."""
 
 import json
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from vcf_contract.contract import NETWORKS
 from vcf_preprocess.aggregate import AGGREGATIONS, Aggregation, study_scores
 from vcf_training import member, store, train
 from vcf_training.checkpoint import as_json
+from vcf_training.metrics import roc_auc
 from vcf_training.presets import PRESETS
 from vcf_training.reference import classify
 from vcf_training.studies import Studies
@@ -122,6 +124,31 @@ def test_scores_of_stored_studies_are_those_of_the_reference(trained: Path) -> N
             patches = studies.patches[rows].astype(np.float32)[..., None] / 255
             expected = study_scores(*classify(networks, patches, studies.location[rows]), aggregation)
             assert scores[i] == pytest.approx(expected.study_score, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_an_overlap_is_tuned_with_and_kept_for_the_server(trained: Path, tmp_path: Path) -> None:
+    """The patches that the threshold is fixed on are those that a server with this manifest makes."""
+    weights = tmp_path / "w"
+    shutil.copytree(trained / "w", weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VCF_CACHE", str(tmp_path / "cache"))
+        arguments = ["--preset", "tiny", "--overlap", "0.5", "--out", str(weights)]
+        assert main(["train", "threshold", *arguments]) == 0
+    (path,) = (tmp_path / "cache" / "training").glob("studies-*.npz")
+    tuning, aggregation = Studies.load(path), store.aggregation(weights)
+    assert aggregation.overlap == 0.5 != store.aggregation(trained / "w").overlap
+    assert max(np.diff(tuning.location[tuning.rows(i)]).max() for i in range(len(tuning))) < 0.5
+    scores = train.ensemble_answers(weights, tuning).scores(aggregation)
+    assert store.read_manifest(weights)["operating_point"]["tuning_auc"] == roc_auc(tuning.study_label, scores)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_what_trains_is_cut_in_two_ways_and_what_tunes_as_it_is_served(overlap: float, tmp_path: Path) -> None:
+    tiny = PRESETS["tiny"]
+    training = train.Training(replace(tiny, member=replace(tiny.member, overlap=overlap)), tmp_path)
+    assert training.crop("train").overlaps == tuple(sorted({0.0, overlap}))
+    assert training.crop("tune").overlaps == (overlap,)
 
 
 def test_missing_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

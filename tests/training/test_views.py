@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 
+from vcf_preprocess.tiling import patch_count
 from vcf_training.phantom import Phantom, nominal, render, sample
 from vcf_training.phantom.fracture import Fracture
-from vcf_training.studies import HEIGHT_UNIT_MM
+from vcf_training.studies import HEIGHT_UNIT_MM, Studies
 from vcf_training.views import Crop, DetectorError, draw_crop, patch_anatomy, patch_truth, seen_line, view
 
 EXACT = DetectorError(scatter_mm=0, drift_mm=0, missed=0)
@@ -87,6 +88,25 @@ def test_no_study_from_a_spine_that_the_detector_never_finds(phantom: Phantom) -
     blind = DetectorError(missed=1.0)
     arguments = (phantom.volume.hu, phantom.volume.spacing_mm, phantom.centre_line_mm, phantom.vertebrae, "p")
     assert view(*arguments, np.random.default_rng(0), error=blind) is None
+
+
+def test_views_overlap_as_they_are_told(phantom: Phantom) -> None:
+    """Half of them here: 0.5 lays more patches, of which each fractured one is labelled by the same rule."""
+
+    def seen(overlaps: tuple[float, ...]) -> list[Studies]:
+        rng = np.random.default_rng(3)
+        crop = Crop(whole_share=1.0, overlaps=overlaps)
+        arguments = (phantom.volume.hu, phantom.volume.spacing_mm, phantom.centre_line_mm, phantom.vertebrae, "p")
+        drawn = [view(*arguments, rng, crop=crop, error=EXACT) for _ in range(12)]
+        return [one for one in drawn if one is not None]
+
+    counts = [{len(study.label) for study in seen(overlaps)} for overlaps in ((0.0,), (0.5,), (0.0, 0.5))]
+    length_mm = len(phantom.volume.hu) * 2.0
+    expected = [patch_count(length_mm, 48.0, overlap) for overlap in (0.0, 0.5)]
+    assert counts == [{expected[0]}, {expected[1]}, set(expected)]
+    for study in seen((0.5,)):
+        assert study.label.sum() >= 1
+        assert np.diff(study.location).max() * length_mm <= 24.01
 
 
 def test_a_cut_fracture_makes_no_negative_study(phantom: Phantom) -> None:

@@ -74,7 +74,7 @@ def train_candidate(
     )
     alone = Member(MEMBERS[0], preset.architecture, preset.patch, trained.encoder, trained.head)
     given = answers([alone], tuning)
-    aggregation, auc = best_aggregation(tuning.study_label, given)
+    aggregation, auc = best_aggregation(tuning.study_label, given, preset.overlap)
     folder.mkdir(parents=True, exist_ok=True)
     trained.encoder.save_weights(folder / "encoder.weights.h5")
     trained.head.save_weights(folder / "head.weights.h5")

@@ -44,19 +44,20 @@ class PhantomSet:
     crop: Crop = Crop()  # noqa: RUF009 (immutable)
 
 
-def training_set(patients: int, views: int) -> PhantomSet:
+def training_set(patients: int, views: int, crop: Crop = Crop()) -> PhantomSet:  # noqa: B008 (immutable)
     """Twins from the training ranges."""
-    return PhantomSet(0, patients, TRAINING_RANGES, views=views)
+    return PhantomSet(0, patients, TRAINING_RANGES, views=views, crop=crop)
 
 
-def tuning_set(patients: int) -> PhantomSet:
+def tuning_set(patients: int, crop: Crop = Crop()) -> PhantomSet:  # noqa: B008 (immutable)
     """Other patients from the training ranges: hyper-parameters, the best step and the threshold come from them."""
-    return PhantomSet(TUNING_SEEDS, patients, TRAINING_RANGES, twins=False)
+    return PhantomSet(TUNING_SEEDS, patients, TRAINING_RANGES, twins=False, crop=crop)
 
 
-def test_set(patients: int) -> PhantomSet:
+def test_set(patients: int, overlap: float = 0.0) -> PhantomSet:
     """Patients from ranges that training never saw, at the scan's own resolution."""
-    return PhantomSet(TEST_SEEDS, patients, HELD_OUT_RANGES, twins=False, pixel_mm=None, crop=Crop(whole_share=1.0))
+    whole = Crop(whole_share=1.0, overlaps=(overlap,))
+    return PhantomSet(TEST_SEEDS, patients, HELD_OUT_RANGES, twins=False, pixel_mm=None, crop=whole)
 
 
 def load(wanted: PhantomSet, cache: Path, *, workers: int = 2, done: Done = lambda *_: None) -> Studies:

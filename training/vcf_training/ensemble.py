@@ -65,7 +65,9 @@ def search(
     studies = training.load_studies()
     labels = studies[1].study_label
     outcomes = train_all(training, candidates, studies, ray)
-    best = best_ensembles(labels, Answers.joined([o.answers for o in outcomes]), sizes=sizes)
+    best = best_ensembles(
+        labels, Answers.joined([o.answers for o in outcomes]), sizes=sizes, overlap=training.preset.member.overlap
+    )
     chosen = best[0]
     _install(training, [outcomes[n] for n in chosen.members], studies)
     point = training.fix_operating_point()

@@ -72,6 +72,7 @@ class OwnData:
         views: int,
         cache: Path,
         *,
+        crop: Crop = Crop(),  # noqa: B008 (immutable)
         weights: Path | None = None,
         done: Done = lambda *_: None,
     ) -> Studies:
@@ -79,6 +80,8 @@ class OwnData:
 
         Parameters
         ----------
+        crop
+            How these fields of view are drawn, and how far their patches overlap.
         cache
             Folder in which the patches are kept. They are voxels of patients, without a name.
         weights
@@ -91,10 +94,10 @@ class OwnData:
         """
         own = self.part(part)
         folder = weights if weights and store.weights_path(weights, store.DETECTOR_NAME).is_file() else store.SHIPPED
-        path = cache / f"own-{self._digest(own, part, views, folder)}.npz"
+        path = cache / f"own-{self._digest(own, part, views, crop, folder)}.npz"
         drawn = Studies.load(path) if path.is_file() else None
         if drawn is None:
-            drawn = _draw(own, views if part == "train" else 1, part, folder, done)
+            drawn = _draw(own, views if part == "train" else 1, crop, part, folder, done)
             if drawn is not None:
                 cache.mkdir(parents=True, exist_ok=True)
                 drawn.save(path)
@@ -121,20 +124,22 @@ class OwnData:
         _each(own, take, NO_CANAL, done)
         return found
 
-    def _digest(self, own: Sequence[AnnotatedStudy], part: Part, views: int, folder: Path) -> str:
+    def _digest(self, own: Sequence[AnnotatedStudy], part: Part, views: int, crop: Crop, folder: Path) -> str:
         root = Path(__file__).parent
         code = [root / "views.py", Path(__file__), *root.glob("data/*.py"), *preparation_code()]
         what = [
             (s.key, sorted(s.grades.items()), s.complete, s.study_grade, self.split.content.get(s.key)) for s in own
         ]
         detector = store.sha256(store.weights_path(folder, store.DETECTOR_NAME).read_bytes())
-        return code_digest(code, (what, part, views, detector))
+        return code_digest(code, (what, part, views, crop, detector))
 
 
-def _draw(own: Sequence[AnnotatedStudy], views: int, part: Part, folder: Path, done: Done) -> Studies | None:
+def _draw(
+    own: Sequence[AnnotatedStudy], views: int, crop: Crop, part: Part, folder: Path, done: Done
+) -> Studies | None:
     drawn: list[Studies] = []
     finder = _Finder(folder)
-    crop = Crop() if part == "train" else Crop(whole_share=1.0)
+    crop = crop if part == "train" else replace(crop, whole_share=1.0)
 
     def take(study: AnnotatedStudy, scan: Scan) -> bool:
         rng = np.random.default_rng([int(study.key, 16), PARTS.index(part), 77])

@@ -112,6 +112,10 @@ class MemberPreset:
     evaluate_every: int = 850
     dtype: str = "mixed_bfloat16"
     architecture: Architecture = SERVED
+    overlap: float = 0.0
+    """Share of its height that a patch has in common with the next one where these members are served. Tuning studies
+    are cut so; of the views that train, half are and half have the fewest patches, so that a vertebra is seen wherever
+    in a patch it may lie, and with neighbours at either distance."""
     patch: PatchSpec = PATCH
     """What the patches show. Stored ones are cut and averaged to it: a smaller box, fewer voxels, a narrower window."""
     initializer: str = "he_normal"
@@ -179,16 +183,17 @@ PRESETS = {
                 phantoms=300,
                 tuning_phantoms=100,
                 warped=300,
-                rendered=120,
-                unchanged=24,
+                rendered=200,
+                unchanged=48,
                 tuning_warped=40,
                 tuning_rendered=32,
                 tuning_unchanged=6,
-                steps=3000,
+                steps=5000,
                 learning_rate=6e-4,
+                overlap=0.5,
                 anatomy_weight=0.3,
                 severe_first=0.0,
-                evaluate_every=300,
+                evaluate_every=500,
                 augmentation=SCANS_DIFFER,
             ),
         ),

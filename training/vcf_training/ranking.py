@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vcf_preprocess.aggregate import AGGREGATIONS, Aggregation, study_scores
+from vcf_preprocess.aggregate import Aggregation, aggregations, study_scores
 from vcf_training import served
 from vcf_training.member import encoded
 from vcf_training.metrics import roc_auc
@@ -67,14 +67,17 @@ def answers(members: Sequence[Member], studies: Studies) -> Answers:
     return Answers(np.concatenate(patch, axis=-1), np.stack(study, axis=-1), studies.starts)
 
 
-def best_aggregation(labels: NDArray[np.uint8], of: Answers) -> tuple[Aggregation, float]:
+def best_aggregation(labels: NDArray[np.uint8], of: Answers, overlap: float = 0.0) -> tuple[Aggregation, float]:
     """The aggregation with the largest ROC AUC on labelled studies, and that area; of equal ones the first listed.
+
+    ``overlap`` is that of the studies' patches.
 
     Raises
     ------
     ValueError
         The studies are of one class alone.
     """
-    areas = [roc_auc(labels, of.scores(aggregation)) for aggregation in AGGREGATIONS]
+    tried = aggregations(overlap)
+    areas = [roc_auc(labels, of.scores(aggregation)) for aggregation in tried]
     best = int(np.argmax(areas))
-    return AGGREGATIONS[best], areas[best]
+    return tried[best], areas[best]

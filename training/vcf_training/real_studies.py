@@ -38,6 +38,7 @@ def load_warped(
     views: int,
     cache: Path,
     *,
+    crop: Crop = Crop(),  # noqa: B008 (immutable)
     shared_data: Path | None = None,
     packages: Path | None = None,
     use: Use = "train",
@@ -51,8 +52,8 @@ def load_warped(
     """
     if not samples:
         return None
-    path = cache / f"warped-{_digest('warp', (samples, views, use, shared_data is not None))}.npz"
-    tasks = [(_FIRST[use] + number, views) for number in range(samples)]
+    path = cache / f"warped-{_digest('warp', (samples, views, crop, use, shared_data is not None))}.npz"
+    tasks = [(_FIRST[use] + number, views, crop) for number in range(samples)]
     given = shared_data, packages, use
     studies = load_drawn(path, _draw_warped, tasks, prepare=_prepare_patients, given=given, workers=workers, done=done)
     if not len(studies):
@@ -66,6 +67,7 @@ def load_rendered(
     views: int,
     cache: Path,
     *,
+    crop: Crop = Crop(),  # noqa: B008 (immutable)
     shared_data: Path | None = None,
     packages: Path | None = None,
     use: Use = "train",
@@ -78,8 +80,8 @@ def load_rendered(
     """
     if not samples:
         return None
-    path = cache / f"rendered-{_digest('masks', (samples, views, use))}.npz"
-    tasks = [(_FIRST[use] + number, views) for number in range(samples)]
+    path = cache / f"rendered-{_digest('masks', (samples, views, crop, use))}.npz"
+    tasks = [(_FIRST[use] + number, views, crop) for number in range(samples)]
     given = shared_data, packages, use
     studies = load_drawn(path, _draw_rendered, tasks, prepare=_prepare_spines, given=given, workers=workers, done=done)
     if not len(studies):
@@ -92,6 +94,7 @@ def load_unchanged(
     views: int,
     cache: Path,
     *,
+    crop: Crop = Crop(),  # noqa: B008 (immutable)
     shared_data: Path | None = None,
     packages: Path | None = None,
     use: Use = "train",
@@ -104,10 +107,10 @@ def load_unchanged(
     """
     if not views:
         return None
-    path = cache / f"unchanged-{_digest('data', (views, use, shared_data is not None))}.npz"
-    given = shared_data, packages, use
+    path = cache / f"unchanged-{_digest('data', (views, crop, use, shared_data is not None))}.npz"
+    tasks, given = [(number, crop) for number in range(views)], (shared_data, packages, use)
     studies = load_drawn(
-        path, _draw_unchanged, range(views), prepare=_prepare_unchanged, given=given, workers=workers, done=done
+        path, _draw_unchanged, tasks, prepare=_prepare_unchanged, given=given, workers=workers, done=done
     )
     return studies if len(studies) else None
 
@@ -118,11 +121,12 @@ def _prepare_unchanged(shared_data: Path | None, packages: Path | None, use: Use
         _patients.extend(map(graded_patient, load_graded_spines(shared_data)))
 
 
-def _draw_unchanged(number: int) -> list[Studies]:
+def _draw_unchanged(task: tuple[int, Crop]) -> list[Studies]:
+    number, crop = task
     drawn: list[Studies] = []
     for patient in _patients:
         seen = WarpedSpine(patient.volume, patient.canal_mm, known_vertebrae(patient), patient.name)
-        drawn += _seen(seen, f"real-{patient.name}-{number}", number, 1)
+        drawn += _seen(seen, f"real-{patient.name}-{number}", number, 1, crop)
     return drawn
 
 
@@ -135,25 +139,25 @@ def _prepare_spines(shared_data: Path | None, packages: Path | None, use: Use) -
     _patients[:] = load_patients(shared_data, packages, use, unmarked=True)
 
 
-def _draw_warped(task: tuple[int, int]) -> list[Studies]:
-    number, views = task
+def _draw_warped(task: tuple[int, int, Crop]) -> list[Studies]:
+    number, views, crop = task
     if not _patients:
         return []
     share = np.sqrt([max(MIN_SHARE, len(p.collapsible)) for p in _patients])
     patient = _patients[np.random.default_rng([number, 1]).choice(len(_patients), p=share / share.sum())]
-    return _twins(number, patient, views, "warp")
+    return _twins(number, patient, views, crop, "warp")
 
 
-def _draw_rendered(task: tuple[int, int]) -> list[Studies]:
-    number, views = task
+def _draw_rendered(task: tuple[int, int, Crop]) -> list[Studies]:
+    number, views, crop = task
     if not _spines:
         return []
     spine = _spines[number % len(_spines)]
     look = Look.draw(np.random.default_rng([number, 2]))
-    return _twins(number, rendered(spine, look, _patients), views, "render")
+    return _twins(number, rendered(spine, look, _patients), views, crop, "render")
 
 
-def _twins(number: int, patient: Patient, views: int, kind: str) -> list[Studies]:
+def _twins(number: int, patient: Patient, views: int, crop: Crop, kind: str) -> list[Studies]:
     """A patient with and without fractures: own ones and their like stretched back, or made ones and none."""
     drawn: list[Studies] = []
     own = bool(patient.grades)
@@ -171,15 +175,15 @@ def _twins(number: int, patient: Patient, views: int, kind: str) -> list[Studies
         except ValueError as error:  # a short CT that no drawn deformation fits
             log.info("deformation %d left out: %s", number, error)
             continue
-        drawn += _seen(made, f"{kind}-{patient.name}-{number}", number, views)
+        drawn += _seen(made, f"{kind}-{patient.name}-{number}", number, views, crop)
     return drawn
 
 
-def _seen(made: WarpedSpine, name: str, number: int, views: int) -> Sequence[Studies]:
+def _seen(made: WarpedSpine, name: str, number: int, views: int, crop: Crop) -> Sequence[Studies]:
     rng = np.random.default_rng([number, 77])  # the same for both twins: same fields of view
     volume = made.volume
     seen = (
-        view(volume.hu, volume.spacing_mm, made.centre_line_mm, made.vertebrae, f"{name}.{i}", rng, crop=Crop())
+        view(volume.hu, volume.spacing_mm, made.centre_line_mm, made.vertebrae, f"{name}.{i}", rng, crop=crop)
         for i in range(views)
     )
     return [study for study in seen if study is not None]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from vcf_contract.spec import PATCH
-from vcf_preprocess.aggregate import AGGREGATIONS, Aggregation
+from vcf_preprocess.aggregate import Aggregation, aggregations
 from vcf_training.architecture import MEMBERS, USUAL_MEMBERS, VARIANTS
 from vcf_training.presets import MemberPreset
 from vcf_training.ranking import Answers
@@ -38,7 +38,12 @@ class Ensemble:
 
 
 def best_ensembles(
-    labels: ArrayLike, answers: Answers, *, sizes: Sequence[int] = (USUAL_MEMBERS,), keep: int = 10
+    labels: ArrayLike,
+    answers: Answers,
+    *,
+    sizes: Sequence[int] = (USUAL_MEMBERS,),
+    keep: int = 10,
+    overlap: float = 0.0,
 ) -> list[Ensemble]:
     """The best ensembles by ROC AUC of the study score as it would be served; every combination is tried.
 
@@ -54,6 +59,8 @@ def best_ensembles(
         How many members an ensemble may have.
     keep
         How many ensembles, best first; of equal ones the smaller, then that of lower indices comes first.
+    overlap
+        Of the studies' patches.
 
     Raises
     ------
@@ -66,20 +73,19 @@ def best_ensembles(
     if count < max(sizes):
         raise ValueError(f"{count} candidates: at least {max(sizes)} are needed")
     found: list[Ensemble] = []
+    tried = aggregations(overlap)
     for size in sorted(set(sizes)):
         sets = np.array(list(combinations(range(count), size)))
         parts = [sets[i : i + _ROWS_AT_ONCE] for i in range(0, len(sets), _ROWS_AT_ONCE)]
         aucs = np.array(
             [
                 np.concatenate([roc_aucs(y, answers.scores(aggregation, part)) for part in parts])
-                for aggregation in AGGREGATIONS
+                for aggregation in tried
             ]
         )
         best = aucs.argmax(0)
         order = np.argsort(-aucs.max(0), kind="stable")[:keep]
-        found += [
-            Ensemble(tuple(int(i) for i in sets[n]), AGGREGATIONS[best[n]], float(aucs[best[n], n])) for n in order
-        ]
+        found += [Ensemble(tuple(int(i) for i in sets[n]), tried[best[n]], float(aucs[best[n], n])) for n in order]
     return sorted(found, key=lambda ensemble: -ensemble.auc)[:keep]
 
 

@@ -23,6 +23,7 @@ from vcf_training.presets import Preset
 from vcf_training.ranking import Answers, answers, best_aggregation
 from vcf_training.real_studies import load_rendered, load_unchanged, load_warped
 from vcf_training.studies import Studies
+from vcf_training.views import Crop
 
 OPERATING_SPECIFICITY = 0.95
 SYNTHETIC, OWN = "synthetic", "own data, tuning part"
@@ -144,7 +145,7 @@ class Training:
         if self.own and not self.with_synthetic:
             return self._own_studies("train"), self.load_tuning()
         training = dataset.load(
-            dataset.training_set(preset.phantoms, preset.views),
+            dataset.training_set(preset.phantoms, preset.views, self.crop("train")),
             self.studies_cache,
             done=self._stage("training phantoms"),
         )
@@ -152,9 +153,19 @@ class Training:
         own = [self._own_studies("train")] if self.own else []
         return Studies.joined([training, *real, *own]), self.load_tuning()
 
+    def crop(self, use: Use | Part) -> Crop:
+        """Tell how views are cut: those that tune with the overlap that is served, those that train also without."""
+        overlap = self.preset.member.overlap
+        return Crop(overlaps=(0.0, overlap) if use == "train" and overlap else (overlap,))
+
     def _real_studies(self, use: Use, unchanged: int, warped: int, masks: int, views: int) -> list[Studies]:
         """Tell what real patients lend, as far as it is at hand."""
-        where: dict[str, Any] = {"shared_data": self.shared_data, "packages": self.cache, "use": use}
+        where: dict[str, Any] = {
+            "shared_data": self.shared_data,
+            "packages": self.cache,
+            "use": use,
+            "crop": self.crop(use),
+        }
         part, cache = "" if use == "train" else f", {use}", self.studies_cache
         found = [
             load_unchanged(unchanged, cache, done=self._stage(f"real CTs{part}"), **where),
@@ -169,6 +180,7 @@ class Training:
             part,
             self.preset.member.views,
             self.studies_cache,
+            crop=self.crop(part),
             weights=self.out,
             done=self._stage(f"own studies, {part}"),
         )
@@ -178,7 +190,7 @@ class Training:
         if self.own:
             return self._own_studies("tune")
         preset = self.preset.member
-        wanted = dataset.tuning_set(preset.tuning_phantoms)
+        wanted = dataset.tuning_set(preset.tuning_phantoms, self.crop("tune"))
         phantoms = dataset.load(wanted, self.studies_cache, done=self._stage("tuning phantoms"))
         counts = preset.tuning_unchanged, preset.tuning_warped, preset.tuning_rendered
         return Studies.joined([phantoms, *self._real_studies("tune", *counts, views=1)])
@@ -248,7 +260,7 @@ class Training:
         """Aggregation and threshold of the whole ensemble, fixed on tuning studies and stored with the weights."""
         tuning = self.load_tuning()
         given = ensemble_answers(self.out, tuning)
-        aggregation, auc = best_aggregation(tuning.study_label, given)
+        aggregation, auc = best_aggregation(tuning.study_label, given, self.preset.member.overlap)
         point = operating_point(tuning.study_label, given.scores(aggregation), specificity=OPERATING_SPECIFICITY)
         point |= {"aggregation": aggregation.plain(), "tuning_auc": auc}
         point["data"] = (
@@ -264,15 +276,24 @@ class Training:
 
         The centre lines are the true ones with a detector's errors; ``vcf_training.evaluate`` runs the whole pipeline.
         """
-        studies = dataset.load(dataset.test_set(patients), self.studies_cache, done=self._stage("test phantoms"))
-        given, aggregation = ensemble_answers(self.out, studies), store.aggregation(self.out)
+        aggregation = store.aggregation(self.out)
+        wanted = dataset.test_set(patients, aggregation.overlap)
+        studies = dataset.load(wanted, self.studies_cache, done=self._stage("test phantoms"))
+        given = ensemble_answers(self.out, studies)
         scores, plain = given.scores(aggregation), given.scores(replace(aggregation, smoothing=None))
         threshold = store.read_manifest(self.out)["operating_point"]["threshold"]
         figures = study_figures(studies.study_label, studies.study_grade, scores, threshold) | {
             "auc_without_smoothing": roc_auc(studies.study_label, plain)
         }
         entry: dict[str, Any] = {"synthetic": figures, "ranges": "held out", "studies": len(studies)}
-        warped = load_warped(patients // 5, 1, self.studies_cache, packages=self.cache, use="evaluate")
+        warped = load_warped(
+            patients // 5,
+            1,
+            self.studies_cache,
+            crop=Crop(overlaps=(aggregation.overlap,)),
+            packages=self.cache,
+            use="evaluate",
+        )
         if warped is not None and 0 < warped.study_label.mean() < 1:
             scores = ensemble_answers(self.out, warped).scores(aggregation)
             entry["synthetic, deformed copies of one real CT"] = study_figures(

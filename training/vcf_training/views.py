@@ -40,10 +40,14 @@ class DetectorError:
 
 @dataclass(frozen=True)
 class Crop:
-    """Fields of view: ``whole_share`` of the views show everything, others at least ``least_share`` of the height."""
+    """Fields of view: ``whole_share`` of the views show everything, others at least ``least_share`` of the height.
+
+    Each is cut into patches that overlap by one of ``overlaps``, drawn for it.
+    """
 
     whole_share: float = 0.4
     least_share: float = 0.45
+    overlaps: tuple[float, ...] = (0.0,)
 
 
 def seen_line(
@@ -135,13 +139,14 @@ def view(
     such a study is positive is a matter of taste. ``complete`` says that ``vertebrae`` leaves out no body between
     its ends, so that the anatomy of each row is known.
     """
+    overlap = float(rng.choice(crop.overlaps)) if len(crop.overlaps) > 1 else crop.overlaps[0]
     for _ in range(tries):
         rows = draw_crop(len(hu), spacing_mm[0], rng, crop)
         try:
             line = seen_line(truth_mm[rows], spacing_mm[0], rng, error)
         except StudyRefused:
             continue
-        tiles = extract(hu[rows], spacing_mm, line, spec)
+        tiles = extract(hu[rows], spacing_mm, line, spec, overlap=overlap)
         below = rows.start * spacing_mm[0]
         moved = [_lowered(v, below) for v in vertebrae]
         label, weight, grade = patch_truth(moved, tiles.boxes_mm)

@@ -88,6 +88,13 @@ def add_parser(subparsers: Any) -> None:
         "--variant", metavar="NAME", help="of member: another of the paper's architectures, see docs/training.md"
     )
     parser.add_argument("--steps", type=int, metavar="N", help="of each member or candidate, in place of the preset's")
+    parser.add_argument(
+        "--overlap",
+        type=float,
+        metavar="SHARE",
+        help="how much of its height a patch shares with the next where the weights are served: 0 for the fewest "
+        "patches, 0.5 for twice as many (default: the preset's). Half of what trains is cut so, and all that tunes",
+    )
     parser.add_argument("--candidates", type=int, metavar="N", help="of search: only the first N of the pool")
     parser.add_argument(
         "--ray",

@@ -73,7 +73,7 @@ def member_studies(
     known = [_moved(v, -below) for v in known]
     placed = _all_placed(study, scan)
     if not placed:
-        known, crop = [], Crop(whole_share=1.0)
+        known, crop = [], replace(crop, whole_share=1.0)
     complete = study.complete and bool(known) and all(v.heights_mm is not None for v in scan.vertebrae)
     drawn = []
     for number in range(views):
