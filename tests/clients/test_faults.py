@@ -103,6 +103,21 @@ def test_certificates_that_are_not_accepted(details: str, sentence: str, monkeyp
         raise found.error
 
 
+@pytest.mark.parametrize(
+    ("details", "sentence"),
+    [
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:8001: Failed to connect to remote "
+            "host: Connection refused",
+            "no Triton server takes studies at triton:8001 (connection refused)",
+        ),
+        ("DNS resolution failed for triton:8001: no answer", "(DNS resolution failed for triton:8001: no answer)"),
+    ],
+)
+def test_why_there_is_no_connection_is_said_without_grpcs_own_parts(details: str, sentence: str) -> None:
+    assert str(of(S.UNAVAILABLE, details).error).endswith(sentence)
+
+
 def test_a_server_that_hangs_up_may_expect_tls() -> None:
     found = of(S.UNAVAILABLE, "failed to connect to all addresses; last error: Connection reset by peer")
     assert "may expect TLS" in str(found.error) and found.remedy is Remedy.AGAIN

@@ -64,6 +64,8 @@ _NO_CONNECTION = re.compile(
     re.IGNORECASE,
 )
 """Nothing was sent: gRPC has no connection to send it on."""
+_PLAIN = ("Connection refused", "No route to host", "Network is unreachable", "Connection timed out")
+"""Whole reasons in the operating system's words."""
 _BAD_CERTIFICATE = re.compile("handshake failed|certificate|hostname verification|security handshaker", re.IGNORECASE)
 _HUNG_UP = re.compile("socket closed|connection reset|broken pipe|handshake read failed|EOF", re.IGNORECASE)
 
@@ -128,4 +130,11 @@ def _unconnected(details: str, address: str, security: Security) -> Fault:
                 f"({details})"
             )
         return Fault(gone, Remedy.AGAIN, down=True)
-    return Fault(ServerUnavailable(f"no Triton server takes studies at {address} ({details})"), Remedy.AGAIN, down=True)
+    gone = ServerUnavailable(f"no Triton server takes studies at {address} ({_plain(details)})")
+    return Fault(gone, Remedy.AGAIN, down=True)
+
+
+def _plain(details: str) -> str:
+    """Tell why there is no connection without what gRPC says about its own parts."""
+    reason = details.rpartition("last error: ")[2].rpartition("remote host: ")[2]
+    return reason.lower() if reason in _PLAIN else details
