@@ -126,7 +126,7 @@ def extract(
     along_y = [tent_weights(places, n_y, dy, pitch_y, rows) for places, rows in zip(at.y, in_y, strict=True)]
     along_x = [tent_weights(places, n_x, dx, pitch_x, at.window.x).transpose(0, 2, 1) for places in at.x]
     covered = slice(line.first_slice, line.first_slice + n_slices)
-    box, first_y = without_voids(crop.take(at.window)[covered]), at.window.y.start
+    box, first_y = crop.take(at.window)[covered], at.window.y.start
 
     # (W, rows): whether a column of the patch has anything of a row. Most have nothing of a part's rows.
     reached = [weights.max(0) > 0 for weights in along_y]
@@ -138,6 +138,7 @@ def extract(
         quarter of the box's memory, and threads do it.
         """
         part = box[:, part_y].astype(np.float32)
+        fill_voids(part)
         part -= AIR_HU  # so that no weight at all reads as air
         held = slice(first_y + part_y.start, first_y + part_y.stop)
         added = []
@@ -183,26 +184,23 @@ def extract(
     return PatchSet(patches, locations(centres_mm, top_mm, bottom_mm), np.stack(boxes, -1).astype(np.float32))
 
 
-def without_voids(hu: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Columns (z, y, x) that begin or end where nothing was scanned, continued by their first or last value there.
+def fill_voids(hu: NDArray[np.float32]) -> None:
+    """Continue columns (z, y, x) that begin or end where nothing was scanned by their first or last value, in place.
 
     A tilt that was taken out leaves such voids, `AIR_HU` or below, in front of and behind the spine. Resampled, the
     step to them would ring, and what is left of a vertebra look crushed. Columns that are void throughout stay so.
     """
-    filled = hu
-    for turned in (slice(None), slice(None, None, -1)):  # from the feet, then from the head
-        ends = filled[turned][0] <= AIR_HU
+    for turned in (hu, hu[::-1]):  # from the feet, then from the head
+        ends = turned[0] <= AIR_HU
         if not ends.any():
             continue
-        if filled is hu:
-            filled = hu.copy()
-        columns = filled[turned][:, ends]  # (z, columns)
+        columns = turned[:, ends]  # (z, columns)
         scanned = columns > AIR_HU
         first = scanned.argmax(0)
         void = (np.arange(len(columns))[:, None] < first) & scanned.any(0)
-        values = np.take_along_axis(columns, first[None], 0)
-        filled[turned][:, ends] = np.where(void, values, columns)
-    return filled
+        if void.any():
+            values = np.take_along_axis(columns, first[None], 0)
+            turned[:, ends] = np.where(void, values, columns)
 
 
 def _both(one: slice, other: slice) -> slice | None:

@@ -198,11 +198,17 @@ def test_what_lies_beyond_the_covered_spine_changes_no_patch():
 
 
 def test_a_void_goes_on_with_the_value_at_its_edge():
-    hu = np.array([-1024, -2000, 5, 7, -1024, 9, -1024], np.int16)[:, None, None].repeat(2, 1)
+    hu = np.array([-1024, -2000, 5, 7, -1024, 9, -1024], np.float32)[:, None, None].repeat(2, 1)
     hu[:, 1] = -1024
-    filled = patches.without_voids(hu)
-    assert filled[:, 0, 0].tolist() == [5, 5, 5, 7, -1024, 9, 9], "only at the ends"
-    assert (filled[:, 1] == -1024).all(), "a column that is void throughout stays so"
-    assert hu[0, 0, 0] == -1024, "the caller's voxels are not touched"
-    sound = np.zeros((4, 2, 2), np.int16)
-    assert patches.without_voids(sound) is sound
+    patches.fill_voids(hu)
+    assert hu[:, 0, 0].tolist() == [5, 5, 5, 7, -1024, 9, 9], "only at the ends"
+    assert (hu[:, 1] == -1024).all(), "a column that is void throughout stays so"
+
+
+def test_the_callers_voxels_are_not_touched():
+    volume = anatomy.sample(FINE)
+    hu = volume.hu.copy()
+    hu[:2] = -1024
+    before = hu.copy()
+    patches.extract(hu, volume.spacing_mm, anatomy.true_line(volume))
+    np.testing.assert_array_equal(hu, before)

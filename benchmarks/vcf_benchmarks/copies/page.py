@@ -54,6 +54,7 @@ def draw(figures: Mapping[str, Any]) -> Figure:
 
 def _summary(figures: Mapping[str, Any]) -> Section:
     size, voxels, found = figures["size"], figures["volume_bytes"], figures["transports"]
+    inside = max(of["inside_networks_bytes"] for of in found.values())
     rows: list[list[Cell]] = []
     for transport, of in found.items():
         for who, one in {**of["by_who"], "all": of}.items():
@@ -65,7 +66,8 @@ def _summary(figures: Mapping[str, Any]) -> Section:
         "counting: a library preloaded into client, server and stubs adds up every memcpy and memmove of 4 KiB and "
         "more and every byte that goes through a socket. It does not see files being read, nor loops that copy short "
         "rows, as the cutting of a crop is: those hops are in the budget and not in the column “of it countable”. What "
-        "models copy while they work is counted and not in the budget. A run in which one of the four lies more than "
+        "runtimes copy inside the networks is work, depends on the processor, and is left out "
+        f"({inside / 1e6:.1f} MB at most). A run in which one of the four lies more than "
         f"{TOLERANCE_SHARE:.0%} of the transport's budget away from it does not hold."
     )
     return Section(

@@ -31,6 +31,12 @@ def test_a_count_over_the_budget_breaks_the_run_and_says_who_copied(tmp_path: Pa
     )
     (rule,) = broken.broken
     assert rule.startswith("by crop, server copied")
+    inside = exact("crop")
+    inside.copied["stub patch_encoder"] = 9_000_000  # type: ignore[index]
+    work = Result("copies", {})
+    add_figures(work, SIZE, {"crop": inside})
+    planned = sum(c.nbytes for c in budget("crop", SIZE) if c.who is Who.STUB and c.where == "patch_encoder")
+    assert work.figures["transports"]["crop"]["inside_networks_bytes"] == 9_000_000 - planned
     page, picture = draw(kept.write(tmp_path / "copies.json"))
     assert picture.name == "copies-budget.png" and picture.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in page.read_text() and "In the order in which it happens" in page.read_text()
