@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
+import atexit
 import importlib.util
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from vcf_contract.contract import DEADLINE_TABLE
+
 if TYPE_CHECKING:
     from vcf_server.server import TritonServer
+
+
+# Before any step of a study is imported here: by itself its tables would lie in /dev/shm under this process's parent,
+# which removes nothing. Servers that tests start have tables of their own.
+_tables = tempfile.mkdtemp(prefix="vcf-tables-")
+os.environ[DEADLINE_TABLE] = f"{_tables}/deadlines"
+atexit.register(shutil.rmtree, _tables, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
