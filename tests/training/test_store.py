@@ -61,3 +61,17 @@ def test_members_of_a_folder_are_those_whose_weights_it_lists(tmp_path: Path) ->
     assert store.member_names(tmp_path) == ("a", "b")
     assert sorted(store.read_manifest(tmp_path)["members"]) == ["a", "b"]
     assert not list(tmp_path.glob("*_c.weights.h5"))
+
+
+def test_the_detector_of_the_weights_gone_on_from_is_taken_over_once(tmp_path: Path) -> None:
+    out, name = tmp_path / "out", f"{store.DETECTOR_NAME}.weights.h5"
+    store.keep_detector_of(store.SHIPPED, out)
+    shipped = store.read_manifest()
+    found = store.read_manifest(out)
+    assert (out / name).read_bytes() == (store.SHIPPED / name).read_bytes()
+    assert found == {"detector": shipped["detector"], "files": {name: shipped["files"][name]}}
+    (out / name).write_bytes(b"own")
+    store.keep_detector_of(store.SHIPPED, out)
+    assert (out / name).read_bytes() == b"own", "one that is there stays"
+    store.keep_detector_of(tmp_path / "none", tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -4,6 +4,7 @@
 import fcntl
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,17 @@ def save_detector(folder: Path, trained: keras.Model) -> None:
     """Save the detector with its batch normalisation, so that training can go on from it."""
     folder.mkdir(parents=True, exist_ok=True)
     trained.save_weights(weights_path(folder, DETECTOR_NAME))
+
+
+def keep_detector_of(start: Path, folder: Path) -> None:
+    """Take over the detector of the weights that members go on from, where the folder has none: what is exported is
+    whole."""
+    path = weights_path(start, DETECTOR_NAME)
+    if weights_path(folder, DETECTOR_NAME).is_file() or not path.is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, weights_path(folder, DETECTOR_NAME))
+    update_manifest(folder, detector=read_manifest(start).get("detector"))
 
 
 def save_member(folder: Path, name: str, encoder: keras.Model, head: keras.Model) -> None:

@@ -202,6 +202,8 @@ class Training:
 
         Each goes on where a killed run was; see ``fresh``.
         """
+        if self.start:
+            store.keep_detector_of(self.start, self.out)
         data, tasks = digest(training, tuning), []
         for name in names:
             task = self._member_task(name, data, workers)
