@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.training.masks.conftest import plain_mask
 from tests.training.warp.conftest import PlainSpine, plain_spine
 from vcf_training import real_studies
 from vcf_training.masks import MaskSpine
+from vcf_training.studies import Studies
 from vcf_training.warp import Patient, WarpedSpine, warped_spine
 
 __all__ = ["plain_spine"]
@@ -50,6 +52,12 @@ def test_twins_of_each_deformation_and_none_of_one_that_fails(
     assert ((studies.study_grade > 0) == studies.study_label).all()
     assert studies.patches.max() > 60  # bone is in view
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_patients_are_told_from_the_names_of_studies() -> None:
+    named = ["phantom-7.0", "warp-hcc-006-500000.0", "real-verse-014-3.0", "render-sub-verse009-500002.1", "csv-1-2.0"]
+    studies = replace(Studies.none(), name=np.array([*named, named[1]]))
+    assert real_studies.patients_of(studies) == ["hcc-006", "sub-verse009", "verse-014"]
 
 
 def test_drawn_once_then_read_from_the_cache(asked: list[tuple[int, float, bool]], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from vcf_training.own_data import OwnData
 from vcf_training.parallel import MemberOutcome, MemberTask, threads_of, train_in_parallel
 from vcf_training.presets import Preset
 from vcf_training.ranking import Answers, answers, best_aggregation
-from vcf_training.real_studies import load_rendered, load_unchanged, load_warped
+from vcf_training.real_studies import load_rendered, load_unchanged, load_warped, patients_of
 from vcf_training.studies import Studies
 from vcf_training.views import Crop
 
@@ -249,8 +249,9 @@ class Training:
         }
         if self.own:
             entry["own_data"] = self.own.describe()
+        before = store.read_manifest(self.start).get("members", {}).get(task.name, {}) if self.start else {}
+        entry["real_scans"] = sorted({*patients_of(training), *before.get("real_scans", ())})
         if self.start:
-            before = store.read_manifest(self.start).get("members", {}).get(task.name, {})
             entry["started_from"] = {
                 k: before[k] for k in ("seed", "settings", "history", "started_from") if k in before
             }
@@ -264,12 +265,13 @@ class Training:
         given = ensemble_answers(self.out, tuning)
         aggregation, auc = best_aggregation(tuning.study_label, given, self.preset.member.overlap)
         point = operating_point(tuning.study_label, given.scores(aggregation), specificity=OPERATING_SPECIFICITY)
-        point |= {"aggregation": aggregation.plain(), "tuning_auc": auc}
-        point["data"] = (
-            "synthetic: phantoms of the training ranges with seeds of their own"
-            if self.figures_of == SYNTHETIC
-            else self.figures_of
-        )
+        point |= {"aggregation": aggregation.plain(), "tuning_auc": auc, "real_scans": patients_of(tuning)}
+        phantoms = "synthetic: phantoms of the training ranges with seeds of their own"
+        if self.figures_of != SYNTHETIC:
+            point["data"] = self.figures_of
+        else:
+            lent = "; public CTs, deformed and as they are, and rendered masks, of patients who train nothing"
+            point["data"] = phantoms + (lent if point["real_scans"] else "")
         store.update_manifest(self.out, operating_point=point)
         return point
 
