@@ -25,7 +25,6 @@ from vcf_training.real_studies import load_rendered, load_unchanged, load_warped
 from vcf_training.studies import Studies
 from vcf_training.views import Crop
 
-OPERATING_SPECIFICITY = 0.95
 SYNTHETIC, OWN = "synthetic", "own data, tuning part"
 """What figures in the manifest are of."""
 CHECKPOINTS, LOGS = "checkpoints", "logs"
@@ -264,7 +263,7 @@ class Training:
         tuning = self.load_tuning()
         given = ensemble_answers(self.out, tuning)
         aggregation, auc = best_aggregation(tuning.study_label, given, self.preset.member.overlap)
-        point = operating_point(tuning.study_label, given.scores(aggregation), specificity=OPERATING_SPECIFICITY)
+        point = operating_point(tuning.study_label, given.scores(aggregation), specificity=self.preset.specificity)
         point |= {"aggregation": aggregation.plain(), "tuning_auc": auc, "real_scans": patients_of(tuning)}
         phantoms = "synthetic: phantoms of the training ranges with seeds of their own"
         if self.figures_of != SYNTHETIC:
