@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of a node: Kubernetes, etcd and CoreDNS, built from Go modules of pinned versions; the rest is Debian's."""
+"""The programs of a node: Kubernetes, etcd and CoreDNS are built from pinned Go modules; the rest is Debian's."""
 
 import os
 import shutil
@@ -55,7 +55,19 @@ def _build(module: str, folder: Path, names: tuple[str, ...], packages: list[str
     pinned = "".join(path.read_text() for path in sorted((MODULES / module).iterdir()))
     if done.exists() and done.read_text() == pinned and all((folder / name).exists() for name in names):
         return
-    command = ["nice", "-n", "10", "go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", f"{folder}/", *packages]
+    command = [
+        "nice",
+        "-n",
+        "10",
+        "go",
+        "build",
+        "-trimpath",
+        "-ldflags",
+        f"-s -w {stamp}",
+        "-o",
+        f"{folder}/",
+        *packages,
+    ]
     built = subprocess.run(
         command,
         cwd=MODULES / module,

@@ -43,7 +43,9 @@ class Authority:
         builder = _builder(_name(user, group), self.certificate.subject, key)
         builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
+            )
         signed = builder.sign(self.key, hashes.SHA256())
         (self.folder / f"{file}.crt").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         (self.folder / f"{file}.key").write_bytes(_pem(key))
@@ -51,7 +53,9 @@ class Authority:
     def kubeconfig(self, file: str, user: str, group: str = "") -> Path:
         """How a program reaches the API server as this user: JSON, which is YAML, too."""
         self.issue(file, user, group)
-        read = {end: base64.b64encode((self.folder / end).read_bytes()).decode() for end in (f"{file}.crt", f"{file}.key")}
+        read = {
+            end: base64.b64encode((self.folder / end).read_bytes()).decode() for end in (f"{file}.crt", f"{file}.key")
+        }
         authority = base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()
         config = {
             "apiVersion": "v1",
@@ -94,7 +98,7 @@ def _name(user: str, group: str) -> x509.Name:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number())
     return builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + VALID)

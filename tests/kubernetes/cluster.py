@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.kubernetes import build, namespaces, settings
+from tests.kubernetes import namespaces, settings
 from tests.kubernetes.certificates import Authority
 from tests.kubernetes.namespaces import NODE_ADDRESS, Inside
 
@@ -144,6 +144,8 @@ def _control_plane(cluster: Cluster) -> None:
         f"--service-cluster-ip-range={settings.SERVICES}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # Nobody knows the node by its name.
+        "--kubelet-preferred-address-types=InternalIP",
         f"--client-ca-file={pki}/ca.crt",
         f"--tls-cert-file={pki}/apiserver.crt",
         f"--tls-private-key-file={pki}/apiserver.key",

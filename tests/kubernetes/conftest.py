@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import clone, docker, home, images  # noqa: F401: fixtures
+from tests.containers.conftest import clone, docker, home, images  # noqa: F401
 from tests.containers.engine import Engine
 from tests.kubernetes import build, cluster, dns
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import save
-from tests.kubernetes.release import NAMESPACE, Release
+from tests.kubernetes.release import Release
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def programs(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def node(folder: Path, programs: Path, images: Engine) -> Iterator[Cluster]:  # noqa: F811: a fixture
+def node(folder: Path, programs: Path, images: Engine) -> Iterator[Cluster]:  # noqa: F811
     """A cluster whose names are served, and which has all images."""
     archive = save(images, programs, folder / "images.tar")
     try:

@@ -58,9 +58,7 @@ class Inside:
     def run(self, *words: object, timeout_s: float = 120, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a program inside to its end."""
         environment = {**os.environ, **more}
-        return subprocess.run(
-            self.command(*words), env=environment, capture_output=True, text=True, timeout=timeout_s
-        )
+        return subprocess.run(self.command(*words), env=environment, capture_output=True, text=True, timeout=timeout_s)
 
 
 @contextlib.contextmanager
@@ -116,7 +114,7 @@ def _cgroups() -> None:
 def _no_cgroups() -> None:
     until = time.monotonic() + 30
     for hierarchy in _hierarchies():
-        for folder in sorted((hierarchy / CGROUP).rglob("*/"), reverse=True) + [hierarchy / CGROUP]:
+        for folder in [*sorted((hierarchy / CGROUP).rglob("*/"), reverse=True), hierarchy / CGROUP]:
             while folder.is_dir() and time.monotonic() < until:
                 try:
                     folder.rmdir()

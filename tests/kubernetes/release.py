@@ -90,7 +90,9 @@ class Release:
     def describe(self) -> str:
         """Pods and the last events, for a failure."""
         pods = self.cluster.kubectl("get", "pods", "--all-namespaces", "--output", "wide", check=False)
-        events = self.cluster.kubectl("get", "events", "--namespace", NAMESPACE, "--sort-by=.lastTimestamp", check=False)
+        events = self.cluster.kubectl(
+            "get", "events", "--namespace", NAMESPACE, "--sort-by=.lastTimestamp", check=False
+        )
         return "\n".join([pods, *events.splitlines()[-15:]])
 
 
