@@ -9,6 +9,8 @@ from pathlib import Path
 MODULES = Path(__file__).parent / "cluster"
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet")
 OTHERS = ("etcd", "coredns", "pause")
+POLICIES = "kube-network-policies"
+"""Kubernetes' own reference implementation of NetworkPolicies."""
 FROM_DEBIAN = ("containerd", "ctr", "runc", "iptables", "conntrack", "ip", "unshare", "nsenter", "mount")
 PLUGINS = Path("/usr/lib/cni")
 PACKAGES = "containerd runc containernetworking-plugins iptables conntrack iproute2"
@@ -47,6 +49,7 @@ def programs(home: Path) -> Path:
     _build("kubernetes", folder, KUBERNETES, packages, stamp)
     for name in OTHERS:
         _build(name, folder, (name,), ["."])
+    _build("policies", folder, (POLICIES,), [f"sigs.k8s.io/{POLICIES}/cmd"])
     return folder
 
 
@@ -55,19 +58,8 @@ def _build(module: str, folder: Path, names: tuple[str, ...], packages: list[str
     pinned = "".join(path.read_text() for path in sorted((MODULES / module).iterdir()))
     if done.exists() and done.read_text() == pinned and all((folder / name).exists() for name in names):
         return
-    command = [
-        "nice",
-        "-n",
-        "10",
-        "go",
-        "build",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w {stamp}",
-        "-o",
-        f"{folder}/",
-        *packages,
-    ]
+    target = f"{folder}/" if len(names) > 1 else folder / names[0]
+    command = ["nice", "-n", "10", "go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", target, *packages]
     built = subprocess.run(
         command,
         cwd=MODULES / module,

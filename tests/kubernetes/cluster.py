@@ -64,12 +64,16 @@ class Cluster:
         done = self.inside.run(*words, archive, timeout_s=600)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
 
-    def start(self, name: str, *options: object) -> None:
+    def start(self, name: str, *options: object, **more: str) -> None:
         """Start a program of the node."""
         program = shutil.which(name) if name == "containerd" else self.programs / name
         with (self.home / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                self.inside.command(program, *options), stdout=log, stderr=log, start_new_session=True
+                self.inside.command(program, *options),
+                env={**os.environ, **more},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def wait(self, what: str, ready: Callable[[], bool], limit_s: float = 180) -> None:
@@ -127,7 +131,7 @@ def _control_plane(cluster: Cluster) -> None:
     pki, home = cluster.home / "pki", cluster.home
     authority = Authority.create(pki, SERVER)
     names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{settings.DOMAIN}")
-    authority.issue("apiserver", "kube-apiserver", hosts=(*names, NODE_ADDRESS, "127.0.0.1", "10.96.0.1"))
+    authority.issue("apiserver", "kube-apiserver", hosts=(*names, NODE_ADDRESS, "127.0.0.1", settings.API_ADDRESS))
     authority.issue("to-kubelet", "kube-apiserver-kubelet-client", "system:masters")
     authority.issue("service-accounts", "service-accounts")
     authority.issue("kubelet", f"system:node:{settings.NODE}", "system:nodes", hosts=(settings.NODE, NODE_ADDRESS))

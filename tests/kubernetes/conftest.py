@@ -9,7 +9,7 @@ import pytest
 
 from tests.containers.conftest import clone, docker, home, images  # noqa: F401
 from tests.containers.engine import Engine
-from tests.kubernetes import build, cluster, dns
+from tests.kubernetes import build, cluster, dns, policies
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import save
 from tests.kubernetes.release import Release
@@ -38,6 +38,7 @@ def node(folder: Path, programs: Path, images: Engine) -> Iterator[Cluster]:  # 
             archive.unlink()
             running.apply(*dns.documents())
             running.kubectl("rollout", "status", "deployment/coredns", "--namespace", dns.NAMESPACE, "--timeout=120s")
+            policies.enforce(running)
             yield running
     except cluster.Unavailable as error:
         pytest.skip(str(error))

@@ -25,7 +25,9 @@ class Load:
 
     def told(self) -> dict[str, Any]:
         """Its last line: answered, lost, longest_s, scores, errors."""
-        said = self.cluster.kubectl("logs", "--namespace", self.namespace, NAME, "--tail=1", check=False)
+        said = self.cluster.kubectl(
+            "logs", "--namespace", self.namespace, NAME, "--container", NAME, "--tail=1", check=False
+        )
         try:
             found: dict[str, Any] = json.loads(said)
         except ValueError:
@@ -43,7 +45,9 @@ class Load:
 
     def end(self) -> dict[str, Any]:
         """No study more; the last line."""
-        self.cluster.kubectl("exec", "--namespace", self.namespace, NAME, "--", "touch", "/tmp/stop")
+        self.cluster.kubectl(
+            "exec", "--namespace", self.namespace, NAME, "--container", NAME, "--", "touch", "/tmp/stop"
+        )
         until = time.monotonic() + LIMIT_S
         while not (told := self.told())["ended"]:
             assert time.monotonic() < until, told

@@ -9,6 +9,8 @@ from tests.kubernetes.namespaces import CGROUP, NODE_ADDRESS
 
 SERVICES = "10.96.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
+API_ADDRESS = "10.96.0.1"
+"""Of the Service ``kubernetes``: the first of its range."""
 PODS = "10.244.0.0/24"
 NODE = "node"
 DOMAIN = "cluster.local"
