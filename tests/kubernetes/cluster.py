@@ -31,6 +31,7 @@ class Cluster:
     inside: Inside
     programs: Path
     home: Path
+    authority: Authority
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -110,7 +111,7 @@ def running(home: Path, programs: Path) -> Iterator[Cluster]:
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir()
         with namespaces.created() as inside:
-            cluster = Cluster(inside, programs, data)
+            cluster = Cluster(inside, programs, data, Authority.create(data / "pki", SERVER))
             try:
                 _control_plane(cluster)
                 _node(cluster)
@@ -128,8 +129,7 @@ def running(home: Path, programs: Path) -> Iterator[Cluster]:
 
 
 def _control_plane(cluster: Cluster) -> None:
-    pki, home = cluster.home / "pki", cluster.home
-    authority = Authority.create(pki, SERVER)
+    pki, home, authority = cluster.home / "pki", cluster.home, cluster.authority
     names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{settings.DOMAIN}")
     authority.issue("apiserver", "kube-apiserver", hosts=(*names, NODE_ADDRESS, "127.0.0.1", settings.API_ADDRESS))
     authority.issue("to-kubelet", "kube-apiserver-kubelet-client", "system:masters")

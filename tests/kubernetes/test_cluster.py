@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.kubernetes import settings
+from tests.kubernetes.images import TAG
 from tests.kubernetes.load import Load, sending
 from tests.kubernetes.release import NAMESPACE, SERVERS, Release, seconds_to_ready
 
 pytestmark = pytest.mark.kubernetes
 
 Note = Callable[..., None]
+TLS = {"tls.crt": "triton.crt", "tls.key": "triton.key", "ca.crt": "ca.crt"}
 STUDIES = 20
 """How many are answered before a drill begins, and after it."""
 KILL = """
@@ -147,6 +150,65 @@ def test_a_canary(release: Release, figure: Note) -> None:
         release.set("canary.enabled=false")
         release.wait("the canary is gone", lambda: canary not in release.all_pods())
         end(load, figure, "canary")
+
+
+CONNECT = """
+import socket, sys
+for target in sys.argv[1:]:
+    host, port = target.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 5).close()
+    except OSError as error:
+        print(target, "refused")
+    else:
+        print(target, "open")
+"""
+
+
+def test_who_may_connect(release: Release, figure: Note) -> None:
+    """Clients with the label to gRPC and HTTP; nobody to the metrics but Prometheus; the server to no place at all."""
+    host = f"triton.{NAMESPACE}.svc"
+    dns = f"{settings.DNS_ADDRESS}:53"
+    strangers = client(release, "stranger", {}, f"{host}:8001", f"{host}:8000", f"{host}:8002", dns)
+    assert strangers == {"8001": "refused", "8000": "refused", "8002": "refused", "53": "open"}
+    clients = client(release, "friend", {"vcf-triton/client": "true"}, f"{host}:8001", f"{host}:8000", f"{host}:8002")
+    assert clients == {"8001": "open", "8000": "open", "8002": "refused"}
+    release.cluster.kubectl("create", "namespace", "monitoring")
+    prometheus = {"app.kubernetes.io/name": "prometheus"}
+    scraper = client(release, "prometheus", prometheus, f"{host}:8001", f"{host}:8002", namespace="monitoring")
+    assert scraper == {"8001": "refused", "8002": "open"}
+    said = release.execute(release.ready()[0], "python3", "-c", CONNECT, dns, f"{settings.API_ADDRESS}:443")
+    assert said.split() == [dns, "refused", f"{settings.API_ADDRESS}:443", "refused"]
+    figure(drill="network policy", stranger=strangers, client=clients, prometheus=scraper)
+
+
+def client(
+    release: Release, name: str, labels: dict[str, str], *targets: str, namespace: str = NAMESPACE
+) -> dict[str, str]:
+    """Which ports a pod reaches."""
+    command = ["run", name, "--namespace", namespace, f"--image=vcf-client:{TAG}", "--restart=Never", "--command"]
+    words = [f"--labels={key}={value}" for key, value in labels.items()]
+    release.cluster.kubectl(*command, *words, "--", "python3", "-c", CONNECT, *targets)
+    release.cluster.kubectl(
+        *("wait", f"pod/{name}", "--namespace", namespace, "--timeout=120s", "--for=jsonpath={.status.phase}=Succeeded")
+    )
+    said = release.cluster.kubectl("logs", name, "--namespace", namespace)
+    return {target.rpartition(":")[2]: state for target, state in map(str.split, said.splitlines())}
+
+
+def test_tls_and_a_key(release: Release, figure: Note) -> None:
+    """The chart's own test again, by a certificate of the Service's name, with the key that clients must send."""
+    pki = release.cluster.home / "pki"
+    release.cluster.authority.issue("triton", "triton", hosts=(f"triton.{NAMESPACE}.svc",))
+    files = [f"--from-file={name}={pki}/{file}" for name, file in TLS.items()]
+    create = ("create", "secret", "generic", "--namespace", NAMESPACE)
+    release.cluster.kubectl(*create, "vcf-tls", *files)
+    release.cluster.kubectl(*create, "vcf-api-key", "--from-literal=key=a-key", "--from-literal=line=vcf=a-key")
+    release.set("tls.secretName=vcf-tls", "apiKey.secretName=vcf-api-key")
+    release.wait("the secured servers alone", lambda: len(release.all_pods()) == len(release.ready()) == 2)
+    said = release.helm("test", "triton", "--logs", "--timeout", "5m")
+    assert "Succeeded" in said
+    figure(drill="TLS and key", helm_test="succeeded")
 
 
 def test_nothing_is_left(release: Release) -> None:
