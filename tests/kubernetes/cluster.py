@@ -17,7 +17,8 @@ from tests.kubernetes import namespaces, settings
 from tests.kubernetes.certificates import Authority
 from tests.kubernetes.namespaces import NODE_ADDRESS, Inside
 
-SERVER = f"https://{NODE_ADDRESS}:6443"
+PORT = 6443
+SERVER = f"https://{NODE_ADDRESS}:{PORT}"
 
 
 class Unavailable(Exception):
@@ -150,6 +151,7 @@ def _control_plane(cluster: Cluster) -> None:
         "--enable-admission-plugins=NodeRestriction",
         # Nobody knows the node by its name.
         "--kubelet-preferred-address-types=InternalIP",
+        f"--secure-port={PORT}",
         f"--client-ca-file={pki}/ca.crt",
         f"--tls-cert-file={pki}/apiserver.crt",
         f"--tls-private-key-file={pki}/apiserver.key",

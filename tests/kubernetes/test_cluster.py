@@ -10,7 +10,7 @@ import pytest
 from tests.kubernetes import settings
 from tests.kubernetes.images import TAG
 from tests.kubernetes.load import Load, sending
-from tests.kubernetes.release import NAMESPACE, SERVERS, Release, seconds_to_ready
+from tests.kubernetes.release import NAMESPACE, Release, seconds_to_ready
 
 pytestmark = pytest.mark.kubernetes
 
@@ -127,6 +127,7 @@ def test_scaled_up_and_down(release: Release, figure: Note) -> None:
     with sending(release.cluster, NAMESPACE) as load:
         load.reach(STUDIES)
         started = time.monotonic()
+        # The annotation is that of the pods that run: nothing but their number changes.
         release.set("podAnnotations.round=two", "autoscaling.minReplicas=3", "autoscaling.maxReplicas=3")
         release.wait("three servers", lambda: len(release.addresses()) == 3)
         up = time.monotonic() - started
@@ -142,12 +143,12 @@ def test_a_canary(release: Release, figure: Note) -> None:
     """Another tag beside the first, behind the same name; then none."""
     with sending(release.cluster, NAMESPACE) as load:
         load.reach(STUDIES)
-        release.set("canary.enabled=true", "canary.image.tag=next")
+        release.set("podAnnotations.round=two", "canary.enabled=true", "canary.image.tag=next")
         release.wait("a canary", lambda: any("canary" in name for name in release.addresses()))
         (canary,) = (name for name in release.addresses() if "canary" in name)
         load.reach(2 * STUDIES)
         release.wait("the canary has studies", lambda: requests(release, canary) > 0)
-        release.set("canary.enabled=false")
+        release.set("podAnnotations.round=two")
         release.wait("the canary is gone", lambda: canary not in release.all_pods())
         end(load, figure, "canary")
 
@@ -214,7 +215,7 @@ def test_tls_and_a_key(release: Release, figure: Note) -> None:
 def test_nothing_is_left(release: Release) -> None:
     """After ``helm uninstall``, by which the pods drain."""
     release.helm("uninstall", "triton", "--wait", "--timeout", "8m")
-    assert release.pods(SERVERS) == []
+    release.wait("all pods are gone", lambda: not release.all_pods())
     assert "No resources" in release.cluster.kubectl(
         "get", "deployments,services,hpa,pdb,networkpolicies", "--namespace", NAMESPACE, check=False
     )
