@@ -11,7 +11,7 @@ KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-s
 OTHERS = ("etcd", "coredns", "pause")
 POLICIES = "kube-network-policies"
 """Kubernetes' own reference implementation of NetworkPolicies."""
-FROM_DEBIAN = ("containerd", "ctr", "runc", "iptables", "conntrack", "ip", "unshare", "nsenter", "mount")
+FROM_DEBIAN = ("containerd", "ctr", "runc", "iptables", "conntrack", "ip", "setpriv", "unshare", "nsenter", "mount")
 PLUGINS = Path("/usr/lib/cni")
 PACKAGES = "containerd runc containernetworking-plugins iptables conntrack iproute2"
 

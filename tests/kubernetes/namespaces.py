@@ -64,10 +64,15 @@ class Inside:
 @contextlib.contextmanager
 def created() -> Iterator[Inside]:
     """Make the name spaces; every process in them is killed in the end."""
-    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    outer = subprocess.Popen([*unshare, "--propagation", "private", "bash", "-c", HOLD], start_new_session=True)
+    # Even where whoever runs the tests is killed, all of it ends.
+    words = (
+        "setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private"
+    )
+    outer = subprocess.Popen([*words.split(), "bash", "-c", HOLD], start_new_session=True)
+    holder = 0
     try:
-        inside = Inside(_first_child(outer.pid))
+        holder = _first_child(outer.pid)
+        inside = Inside(holder)
         settings = "\n".join(
             f"echo {value} > /run/kernel/{name.replace('/', '.')}; "
             f"mount --bind /run/kernel/{name.replace('/', '.')} /proc/sys/{name}"
@@ -78,8 +83,9 @@ def created() -> Iterator[Inside]:
         _cgroups()
         yield inside
     finally:
-        with contextlib.suppress(ProcessLookupError, NameError, UnboundLocalError):
-            os.kill(inside.holder, signal.SIGKILL)
+        # The outer one ends after its child, and this after all that lives in the name spaces.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(holder or outer.pid, signal.SIGKILL)
         outer.wait(60)
         _no_cgroups()
 

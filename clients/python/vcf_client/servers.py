@@ -182,8 +182,8 @@ class Servers:
                 raise again.error
             await self._calls.sleep(pause_s)
             await self._look_up()
-            if set(turn.places) != set(found := self._all()):  # maybe another study has looked the name up
-                turn.places = found
+            if set(turn.places) != set(known := self._all()):  # maybe another study has looked the name up
+                turn.places = known
 
     def _note(self, place: _Place, found: Fault) -> None:
         if found.down:
