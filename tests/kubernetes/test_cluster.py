@@ -179,8 +179,10 @@ def test_who_may_connect(release: Release, figure: Note) -> None:
     scraper = client(release, "prometheus", prometheus, f"{host}:8001", f"{host}:8002", namespace="monitoring")
     assert scraper == {"8001": "refused", "8002": "open"}
     # What the node itself listens on, its API server too, is not between pods, and is left alone.
-    said = release.execute(release.ready()[0], "python3", "-c", CONNECT, dns, f"{host}:8001")
-    assert said.split() == [dns, "refused", f"{host}:8001", "refused"]
+    server, other = release.pods()
+    neighbour = f"{other['status']['podIP']}:8001"
+    said = release.execute(server["metadata"]["name"], "python3", "-c", CONNECT, dns, neighbour)
+    assert said.split() == [dns, "refused", neighbour, "refused"]
     figure(drill="network policy", stranger=strangers, client=clients, prometheus=scraper)
 
 
