@@ -29,7 +29,7 @@ comma := ,
 # compile TensorFlow anew, which takes twice as long as the rest of its import.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo serve test test-all test-numpy2 test-tensorrt test-containers helm monai-deploy nvidia-tools lint docs drills clean
+.PHONY: help demo serve test test-all test-numpy2 test-tensorrt test-containers test-kubernetes helm monai-deploy nvidia-tools lint docs drills clean
 .DELETE_ON_ERROR:
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo "make test-numpy2          run the tests of the preparation under NumPy 2"
 	@echo "make test-tensorrt        build plans with NVIDIA's TensorRT for RTX, no GPU needed (146 MB)"
 	@echo "make test-containers      build the images and run them in a Docker engine of its own (root, Debian's docker.io)"
+	@echo "make test-kubernetes      install the chart in a Kubernetes cluster of its own and drill it (root, Go, Debian's containerd)"
 	@echo "make helm                 build helm from its Go module in build/tools, for the tests of the chart"
 	@echo "make monai-deploy         set up MONAI Deploy in an environment of its own, for the test of its example (250 MB)"
 	@echo "make nvidia-tools         set up perf_analyzer and Model Analyzer in an environment of their own, for their tests (630 MB)"
@@ -56,14 +57,18 @@ serve: $(VENV)/.demo
 
 # More processes than cores: many tests wait for a server. A file each at a time. ARGS of a single file with -n 0 show its output as it comes.
 test: $(VENV)/.test
-	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow and not containers" $(ARGS) $(again)
+	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow and not containers and not kubernetes" $(ARGS) $(again)
 
 test-all: $(VENV)/.test
-	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not containers" $(ARGS) $(again)
+	$(bin)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not containers and not kubernetes" $(ARGS) $(again)
 
 # One process: there is one engine. Images and stand-ins stay in VCF_CONTAINERS (/var/tmp/vcf-containers) for next time.
 test-containers: $(VENV)/.test
 	$(bin)/python -m pytest -m containers tests/containers --durations 12 $(ARGS)
+
+# Kubernetes is built from its Go modules, once; its programs stay in VCF_KUBERNETES (/var/tmp/vcf-kubernetes).
+test-kubernetes: $(VENV)/.test build/tools/helm
+	$(bin)/python -m pytest -m kubernetes tests/kubernetes --durations 12 $(ARGS)
 
 helm: build/tools/helm
 

@@ -111,6 +111,24 @@ def test_new_addresses_of_a_name_get_studies_and_old_ones_none(
     assert [len(fake.requests) for fake in pair] == [1, 2]
 
 
+def test_a_study_learns_what_another_one_has_looked_up(
+    pair: tuple[Takes, Takes], resolver: list[str], study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server drains, and the name means another by now: a second thread of the client has just asked for it."""
+    monkeypatch.setattr(names, "FRESH_S", 0.0)
+    resolver[:] = HOSTS[:1]
+    with VcfClient(BY_NAME(pair), transport="volume", retry=QUICK) as client:
+
+        def drained(request: Any, context: grpc.ServicerContext) -> Any:
+            resolver[:] = HOSTS[1:]
+            assert client.is_ready()
+            context.abort(*GONE["drained"])
+
+        pair[0].reply = drained
+        assert client.analyze(study).study_score == 0.75
+    assert [len(fake.requests) for fake in pair] == [1, 1]
+
+
 def test_name_without_an_address(resolver: list[str], study: Study) -> None:
     resolver.clear()
     with (

@@ -25,13 +25,18 @@ Objects = dict[tuple[str, str], dict[str, Any]]
 """By kind and name."""
 
 
-def helm(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run helm, wherever `make helm` or a package has put it; skips without."""
+def program() -> str:
+    """Where helm is, wherever `make helm` or a package has put it; skips without."""
     built = ROOT / "build" / "tools" / "helm"
     found = os.environ.get("VCF_HELM") or (str(built) if built.exists() else shutil.which("helm"))
     if not found:
         pytest.skip("helm is not installed (make helm builds it, with Go)")
-    return subprocess.run([found, *words], capture_output=True, text=True, timeout=120)
+    return found
+
+
+def helm(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run helm; skips without."""
+    return subprocess.run([program(), *words], capture_output=True, text=True, timeout=120)
 
 
 def values(*presets: str) -> list[str]:

@@ -181,8 +181,9 @@ class Servers:
             if time.perf_counter() + pause_s + LEAST_ATTEMPT_S >= until:
                 raise again.error
             await self._calls.sleep(pause_s)
-            if await self._look_up():
-                turn.places = self._all()
+            await self._look_up()
+            if set(turn.places) != set(known := self._all()):  # maybe another study has looked the name up
+                turn.places = known
 
     def _note(self, place: _Place, found: Fault) -> None:
         if found.down:
@@ -197,25 +198,23 @@ class Servers:
     def _all(self) -> list[_Place]:
         return [*self._places, *(place for found in self._of_name.values() for place in found.values())]
 
-    async def _look_up(self) -> bool:
-        """Look names up that are due; whether there are other servers now."""
-        changed = False
+    async def _look_up(self) -> None:
+        """Look names up that are due."""
         for name in self._names:
             if name.is_due or not self._of_name[name]:
-                changed |= self._update(name, await self._calls.work(name.look_up))
+                self._update(name, await self._calls.work(name.look_up))
         now = time.monotonic()
         for place in [p for p in self._retired if p.retired_at is not None and now - p.retired_at > RETIRED_S]:
             with suppress(ValueError):  # another thread was faster
                 self._retired.remove(place)
                 await place.endpoint.close()
-        return changed
 
-    def _update(self, name: Name, addresses: Sequence[str]) -> bool:
+    def _update(self, name: Name, addresses: Sequence[str]) -> None:
         """Take the addresses of a name as its servers; a name that is unknown for a moment keeps those it had."""
         with self._lock:
             known = self._of_name[name]
             if not addresses or set(addresses) == set(known):
-                return False
+                return
             found = {
                 address: known.get(address)
                 or _Place(Endpoint(address, self._connection, self._calls, name=name.authority))
@@ -225,7 +224,6 @@ class Servers:
                 known[address].retired_at = time.monotonic()
                 self._retired.append(known[address])
             self._of_name[name] = found
-            return True
 
     async def _prove(self, place: _Place, until: float) -> None:
         """Health check of a server that has not answered lately, if there are others. Raises Fault."""
