@@ -55,7 +55,7 @@ def test_twins_of_each_deformation_and_none_of_one_that_fails(
 
 
 def test_patients_are_told_from_the_names_of_studies() -> None:
-    named = ["phantom-7.0", "warp-hcc-006-500000.0", "real-verse-014-3.0", "render-sub-verse009-500002.1", "csv-1-2.0"]
+    named = ["phantom-7.0", "warp-hcc-006-500000.0", "real-verse-014-3.0", "render-sub-verse009-500002.1", "own"]
     studies = replace(Studies.none(), name=np.array([*named, named[1]]))
     assert real_studies.patients_of(studies) == ["hcc-006", "sub-verse009", "verse-014"]
 

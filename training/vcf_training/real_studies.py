@@ -117,8 +117,8 @@ def load_unchanged(
 
 def patients_of(studies: Studies) -> list[str]:
     """Tell which patients lend a CT or a mask to studies, sorted: an evaluation must know them."""
-    named = (name.split("-", 1) for name in studies.name.tolist())
-    return sorted({rest.rsplit("-", 1)[0] for kind, rest in named if kind in ("real", "warp", "render")})
+    named = (name.partition("-") for name in studies.name.tolist())
+    return sorted({rest.rpartition("-")[0] for kind, _, rest in named if kind in ("real", "warp", "render")})
 
 
 def _prepare_unchanged(shared_data: Path | None, packages: Path | None, use: Use) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Against a real PACS: Orthanc sends, the gateway is killed, Orthanc gets every result once."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -80,7 +81,10 @@ def test_a_study_that_is_sent_again_is_not_analysed_again(to_orthanc: Config, or
 
 @pytest.mark.slow
 def test_storescu_and_a_pacs_that_is_down_at_first(to_orthanc: Config, tmp_path: Path) -> None:
-    storescu = shutil.which("storescu")
+    # pynetdicom has a program of that name, too: in an activated environment it is found first.
+    found = (shutil.which("storescu", path=folder) for folder in os.get_exec_path())
+    version = {path: subprocess.run([path, "--version"], capture_output=True).stdout for path in found if path}
+    storescu = next((path for path, said in version.items() if b"dcmtk" in said), None)
     if storescu is None:
         pytest.skip("storescu is not installed (package dcmtk)")
     CtSeries().write(tmp_path / "ct")
