@@ -123,7 +123,7 @@ def show(findings: Findings) -> None:
             "█" * max(1, round(20 * patch.score)),
             style="yellow" if marked else None,
         )
-    if any(patch.score != patch.probability for patch in findings.patches):
+    if findings.smoothed:
         table.caption, table.caption_justify = "score: the probability smoothed over neighbouring patches", "left"
     console.print(table)
     for flag in findings.flags:

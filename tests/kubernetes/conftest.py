@@ -10,6 +10,7 @@ import pytest
 from tests.containers.conftest import clone, docker, home, images  # noqa: F401
 from tests.containers.engine import Engine
 from tests.kubernetes import build, cluster, dns, policies
+from tests.kubernetes.accounts import NAMESPACE
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import save
 from tests.kubernetes.release import Release
@@ -37,7 +38,7 @@ def node(folder: Path, programs: Path, images: Engine) -> Iterator[Cluster]:  # 
             running.load_image(archive)
             archive.unlink()
             running.apply(*dns.documents())
-            running.kubectl("rollout", "status", "deployment/coredns", "--namespace", dns.NAMESPACE, "--timeout=120s")
+            running.kubectl("rollout", "status", "deployment/coredns", "--namespace", NAMESPACE, "--timeout=120s")
             policies.enforce(running)
             yield running
     except cluster.Unavailable as error:

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from tests.kubernetes import settings
+from tests.kubernetes import accounts, settings
+from tests.kubernetes.accounts import NAMESPACE
 
-NAMESPACE = "kube-system"
 NAME = "coredns"
 COREFILE = f"""
 .:53 {{
@@ -24,17 +24,8 @@ READS: list[dict[str, Any]] = [
 def documents() -> list[dict[str, Any]]:
     """All objects."""
     here = {"name": NAME, "namespace": NAMESPACE}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here},
-        {"apiVersion": f"{role['apiGroup']}/v1", "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": READS},
-        {
-            "apiVersion": f"{role['apiGroup']}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": NAME},
-            "roleRef": role,
-            "subjects": [{"kind": "ServiceAccount", **here}],
-        },
+        *accounts.reader(NAME, READS),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": here, "data": {"Corefile": COREFILE}},
         {
             "apiVersion": "apps/v1",

@@ -3,12 +3,12 @@
 
 from typing import Any
 
-from tests.kubernetes import build, settings
+from tests.kubernetes import accounts, build, settings
+from tests.kubernetes.accounts import NAMESPACE
 from tests.kubernetes.cluster import PORT, Cluster
 from tests.kubernetes.namespaces import NODE_ADDRESS
 
 NAME = build.POLICIES
-NAMESPACE = "kube-system"
 IDENTITY = "/run/secrets/kubernetes.io/serviceaccount"
 """Where a program finds token and authority that takes itself for a pod's."""
 QUEUE = 100
@@ -27,19 +27,7 @@ READS: list[dict[str, Any]] = [
 
 def enforce(cluster: Cluster) -> None:
     """Start it, and wait until its rules are there."""
-    here = {"name": NAME, "namespace": NAMESPACE}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here},
-        {"apiVersion": f"{role['apiGroup']}/v1", "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": READS},
-        {
-            "apiVersion": f"{role['apiGroup']}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": NAME},
-            "roleRef": role,
-            "subjects": [{"kind": "ServiceAccount", **here}],
-        },
-    )
+    cluster.apply(*accounts.reader(NAME, READS))
     token = cluster.kubectl("create", "token", NAME, "--namespace", NAMESPACE, "--duration=24h")
     script = 'set -e; umask 077; mkdir -p "$1"; cp "$2" "$1/ca.crt"; printf %s "$TOKEN" > "$1/token"'
     authority = cluster.home / "pki" / "ca.crt"

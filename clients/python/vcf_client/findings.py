@@ -115,6 +115,11 @@ class Findings:
         """Tell whether the study score reaches the operating point."""
         return self.study_score >= self.threshold
 
+    @property
+    def smoothed(self) -> bool:
+        """Tell whether the score of any patch differs from its probability."""
+        return any(patch.score != patch.probability for patch in self.patches)
+
     def is_positive(self, patch: Patch) -> bool:
         """Return whether to mark a patch: the study is positive and the patch's score reaches the operating point.
 

@@ -85,7 +85,6 @@ def render(findings: Findings, png: bytes) -> str:
     """The page as HTML text, with the picture inside it."""
     return _template().render(
         findings=findings,
-        smoothed=any(patch.score != patch.probability for patch in findings.patches),
         marked=[number for number, patch in enumerate(findings.patches, 1) if findings.is_positive(patch)],
         flags=[(flag, flags.meaning(flag)) for flag in findings.flags],
         stages=waterfall(findings.timings_ms),
