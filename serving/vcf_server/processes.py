@@ -32,6 +32,15 @@ def parent(pid: int) -> int:
         return 0
 
 
+def open_child(pid: int) -> int | None:
+    """Open the only child of a process: a descriptor, readable once it has ended; None if it has no child."""
+    for folder in _PROC.glob("[0-9]*"):
+        if parent(int(folder.name)) == pid:
+            with suppress(ProcessLookupError):
+                return os.pidfd_open(int(folder.name))
+    return None
+
+
 def kill_stubs(shm_prefix: str) -> None:
     """End the stubs that a server left behind."""
     for pid in stubs(shm_prefix):

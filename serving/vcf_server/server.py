@@ -3,6 +3,7 @@
 
 import http.client
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from types import TracebackType
 from vcf_client import memory
 from vcf_contract.contract import DEADLINE_TABLE
 from vcf_contract.errors import SetupError
-from vcf_server import guard, leftovers, passport, ports, repository, wheel
+from vcf_server import guard, leftovers, passport, ports, processes, repository, wheel
 from vcf_server.admin import Admin
 from vcf_server.assets import BACKENDS
 from vcf_server.backend_directory import assemble, link_packages
@@ -105,6 +106,7 @@ class TritonServer:
         self._admin = Admin(shared_memory=shared_memory, models=model_control, key=admin_key)
         self._belongings: leftovers.Belongings | None = None
         self._guard: subprocess.Popen[bytes] | None = None
+        self._triton: int | None = None
         self._log: ServerLog | None = None
 
     @property
@@ -165,6 +167,7 @@ class TritonServer:
             undo.pop_all()  # from here on the guard cleans up
         try:
             self._wait_ready(names)
+            self._triton = processes.open_child(self._guard.pid)
         except BaseException:
             self.stop()
             raise
@@ -182,6 +185,11 @@ class TritonServer:
             self._guard.kill()
             self._guard.wait()
         self._guard = None
+        if self._triton is not None:
+            # With its guard killed, Triton is killed, too, but gives back its memory first and its ports after it.
+            select.select([self._triton], [], [], KILL_AFTER_S)
+            os.close(self._triton)
+            self._triton = None
         if self._belongings:
             self._belongings.remove()  # what is left if the guard was killed
             self._belongings = None

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stubs among the processes of this machine, which a renamed Python stands in for."""
 
+import os
 import secrets
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vcf_server.processes import STUB, kill_stubs, runs, stubs
+from vcf_server.processes import STUB, kill_stubs, open_child, runs, stubs
 
 PREFIX = f"vcf-test-{secrets.token_hex(6)}-"
 
@@ -62,3 +65,37 @@ def test_a_zombie_does_not_run(running: dict[str, "subprocess.Popen[bytes]"]) ->
         pass
     process.wait()
     assert not runs(process.pid)
+
+
+def test_the_end_of_a_grandchild_is_seen_after_its_parent_was_killed() -> None:
+    code = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+print(child.pid, flush=True)
+input()
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    opened = open_child(parent.pid)
+    assert opened is not None
+    try:
+        parent.stdin, kept = None, parent.stdin
+        os.kill(pid, signal.SIGSTOP)  # stopped, so that it does not see its input end
+        parent.kill()
+        parent.wait(120)
+        assert select.select([opened], [], [], 0.2)[0] == []
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([opened], [], [], 120)[0] == [opened]
+        assert not runs(pid)
+    finally:
+        os.close(opened)
+        parent.stdout.close()
+        if kept:
+            kept.close()
+
+
+def test_a_process_without_a_child() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert open_child(process.pid) is None
+        process.kill()

@@ -54,6 +54,7 @@ from vcf_contract.spec import MAX_PATCHES  # noqa: E402
 from vcf_export.passport_writer import record  # noqa: E402
 from vcf_preprocess import slices, spine  # noqa: E402
 from vcf_server.backend_directory import PACKAGES  # noqa: E402
+from vcf_server.processes import parent, runs, stubs  # noqa: E402
 from vcf_server.server import TritonServer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -460,6 +461,18 @@ def test_server_that_dies_is_noticed(one_model, already_there):
         assert server.wait(120) == 128 + signal.SIGKILL
         assert server.last_words().startswith("its log gives no reason")
     assert set(left_over(one_model)) <= set(already_there)
+
+
+def test_a_server_whose_guard_was_killed_starts_again_on_its_ports(one_model):
+    """Triton ends with its guard, but holds its ports until its memory is given back."""
+    with TritonServer(one_model) as server:
+        before = (server.grpc_port, server.http_port, server.metrics_port)
+        triton = parent(next(iter(stubs(server.shm_prefix))))
+        os.kill(server._guard.pid, signal.SIGKILL)
+        server.stop()
+        assert not runs(triton)
+        server.start()
+        assert (server.grpc_port, server.http_port, server.metrics_port) == before
 
 
 def test_owner_and_guard_that_are_killed_leave_no_process_and_the_next_start_removes_the_rest(one_model):
