@@ -89,9 +89,9 @@ PYTHON_INSTANCES = {
 """Studies prepared at a time. With a GPU the preparation on the CPU is what limits throughput."""
 PYTHON_INSTANCES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), PYTHON_INSTANCES[CPU])
 
-STUDIES = {GPU: (32, 8), CPU: (6, 3)}
+STUDIES = {GPU: (32, 8), CPU: (5, 3)}
 STUDIES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), STUDIES[CPU])
-"""Routine studies that are in flight or wait at a time, and urgent ones beside them. A study more is refused. Half more
+"""Routine studies that are in flight or wait at a time, and urgent ones beside them. A study more is refused. A few more
 than saturate a server: enough that it never waits for work, and few enough that a study that is taken is answered
 within twice the time at saturation (`vcf bench overload`). The others wait at their clients, without their voxels."""
 QUEUE_BOUNDED = (AXIAL_SLICES.name, DICOM_VOLUME.name)
