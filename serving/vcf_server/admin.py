@@ -17,6 +17,7 @@ HEADER = "vcf-admin"
 MODELS, SHARED_MEMORY = "model-repository", "shared-memory"
 RESTRICTED = (MODELS, "trace", "logging")
 _CALL_S = 60.0
+_UNLOADS_WITHIN_S = 1.0
 _POLL_S = 0.05
 
 
@@ -38,10 +39,11 @@ class Admin:
             "--load-model=*",
         )
 
-    def reload(self, host: str, port: int, model: str) -> None:
-        """Unload a model, wait until its requests are through, and load it; until then the server is not ready.
+    def unload(self, host: str, port: int, model: str) -> None:
+        """Unload a model and wait for its requests, but not long; the server is not ready until it is loaded again.
 
-        Loading alone does nothing for a model whose process has died.
+        Requests that were with a process when it was killed are answered with an error, and yet Triton counts one of
+        them as under way for ever: of such a model the unloading never ends, nor need it, to load it anew.
 
         Raises
         ------
@@ -49,9 +51,18 @@ class Admin:
             If the server does not do it.
         """
         self._call(host, port, f"/v2/repository/models/{model}/unload")
-        until = time.monotonic() + _CALL_S
+        until = time.monotonic() + _UNLOADS_WITHIN_S
         while self._state(host, port, model) != "UNAVAILABLE" and time.monotonic() < until:
             time.sleep(_POLL_S)
+
+    def load(self, host: str, port: int, model: str) -> None:
+        """Load a model. It does nothing for one that is loaded, even if its process has died.
+
+        Raises
+        ------
+        SetupError
+            If the server does not do it.
+        """
         self._call(host, port, f"/v2/repository/models/{model}/load")
 
     def _state(self, host: str, port: int, model: str) -> str:

@@ -41,11 +41,12 @@ def open_child(pid: int) -> int | None:
     return None
 
 
-def kill_stubs(shm_prefix: str) -> None:
-    """End the stubs that a server left behind."""
-    for pid in stubs(shm_prefix):
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+def kill_stubs(shm_prefix: str, model: str | None = None) -> None:
+    """End the stubs of a server, all or those of one model."""
+    for pid, its in stubs(shm_prefix).items():
+        if model in (None, its):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _stubs() -> Iterator[tuple[int, list[str]]]:

@@ -210,8 +210,10 @@ class TritonServer:
         return wait_for_end(self._guard, timeout_s)
 
     def reload(self, model: str) -> None:
-        """Load a model anew, whose process has died; SetupError where that fails."""
-        self._admin.reload(self._reachable_host, self.http_port, model)
+        """Load a model anew, one of whose processes has died; none of the old ones stays. SetupError where it fails."""
+        self._admin.unload(self._reachable_host, self.http_port, model)
+        processes.kill_stubs(self.shm_prefix, model)
+        self._admin.load(self._reachable_host, self.http_port, model)
 
     def kill(self) -> None:
         """End it at once; `wait` notices."""

@@ -3,6 +3,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,23 +54,34 @@ def triton() -> Iterator[tuple[type[Triton], int]]:
 
 def test_a_model_is_loaded_once_it_is_gone(triton: tuple[type[Triton], int]) -> None:
     handler, port = triton
-    Admin(shared_memory=True).reload("127.0.0.1", port, "head")
-    first, *between, last = handler.asked
-    assert first == "/v2/repository/models/head/unload" and last == "/v2/repository/models/head/load"
-    assert between == ["/v2/repository/index"] * 4
+    admin = Admin(shared_memory=True)
+    admin.unload("127.0.0.1", port, "head")
+    first, *rest = handler.asked
+    assert first == "/v2/repository/models/head/unload"
+    assert rest == ["/v2/repository/index"] * 4
+    admin.load("127.0.0.1", port, "head")
+    assert handler.asked[5:] == ["/v2/repository/models/head/load"]
     assert len(handler.keys) == 1 and None not in handler.keys
+
+
+def test_an_unloading_that_never_ends_is_not_waited_for(triton: tuple[type[Triton], int]) -> None:
+    handler, port = triton
+    handler.unloading = 10**9
+    started = time.monotonic()
+    Admin(shared_memory=True).unload("127.0.0.1", port, "head")
+    assert time.monotonic() - started < 30
 
 
 def test_a_server_that_refuses_is_quoted(triton: tuple[type[Triton], int]) -> None:
     handler, port = triton
     handler.status = 403
     with pytest.raises(SetupError, match=r"refuses /v2/repository/models/head/unload: .*restricted"):
-        Admin(shared_memory=True).reload("127.0.0.1", port, "head")
+        Admin(shared_memory=True).unload("127.0.0.1", port, "head")
 
 
 def test_a_server_that_is_gone_is_said() -> None:
     with pytest.raises(SetupError, match="does not answer /v2/repository/models/head/unload"):
-        Admin(shared_memory=True).reload("127.0.0.1", 1, "head")
+        Admin(shared_memory=True).unload("127.0.0.1", 1, "head")
 
 
 @pytest.mark.parametrize("models", [True, False])

@@ -55,6 +55,12 @@ def test_only_those_are_killed(running: dict[str, "subprocess.Popen[bytes]"]) ->
     assert runs(running["axial_slices"].pid) and runs(running["none"].pid)
 
 
+def test_only_those_of_one_model_are_killed(running: dict[str, "subprocess.Popen[bytes]"]) -> None:
+    kill_stubs(PREFIX, "centre_line")
+    assert running["centre_line"].wait(120) == -9
+    assert set(stubs(PREFIX).values()) == {"spine_patches"}
+
+
 def test_a_zombie_does_not_run(running: dict[str, "subprocess.Popen[bytes]"]) -> None:
     process = running["none"]
     assert runs(process.pid)

@@ -110,6 +110,23 @@ def test_a_stub_that_is_killed(watched):
     assert stub not in processes.stubs(watched.server.shm_prefix)
 
 
+def test_a_stub_that_is_killed_at_work(watched):
+    """Triton never ends the unloading of a model whose process had requests when it was killed."""
+    (stub,) = processes.stubs(watched.server.shm_prefix)
+    os.kill(stub, signal.SIGSTOP)  # so that what is asked now is with it when it dies
+    asking = [threading.Thread(target=answers, args=(watched.server,)) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    time.sleep(1)
+    os.kill(stub, signal.SIGKILL)
+    assert eventually(lambda: len(watched.said) == 2, limit_s=40), watched.said
+    assert eventually(lambda: answers(watched.server), limit_s=10)
+    for thread in asking:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(processes.stubs(watched.server.shm_prefix)) == 1
+
+
 def test_a_second_stub_that_dies_while_the_first_is_loaded_anew_is_not_forgotten(monkeypatch):
     running = {11: "first", 12: "second", 13: "second"}
 
