@@ -12,12 +12,14 @@ import time
 from collections.abc import Sequence
 
 from vcf_contract.errors import SetupError
+from vcf_server import processes
 
 HEADER = "vcf-admin"
 MODELS, SHARED_MEMORY = "model-repository", "shared-memory"
 RESTRICTED = (MODELS, "trace", "logging")
 _CALL_S = 60.0
 _UNLOADS_WITHIN_S = 1.0
+_READY, _UNAVAILABLE = "READY", "UNAVAILABLE"
 _POLL_S = 0.05
 
 
@@ -52,7 +54,7 @@ class Admin:
         """
         self._call(host, port, f"/v2/repository/models/{model}/unload")
         until = time.monotonic() + _UNLOADS_WITHIN_S
-        while self._state(host, port, model) != "UNAVAILABLE" and time.monotonic() < until:
+        while self._states(host, port).get(model, _UNAVAILABLE) != _UNAVAILABLE and time.monotonic() < until:
             time.sleep(_POLL_S)
 
     def load(self, host: str, port: int, model: str) -> None:
@@ -65,10 +67,24 @@ class Admin:
         """
         self._call(host, port, f"/v2/repository/models/{model}/load")
 
-    def _state(self, host: str, port: int, model: str) -> str:
+    def reload(self, host: str, port: int, model: str, shm_prefix: str) -> None:
+        """Load a model anew, one of whose processes has died; none of the old ones stays. SetupError where it fails."""
+        self.unload(host, port, model)
+        processes.kill_stubs(shm_prefix, model)
+        self.load(host, port, model)
+
+    def is_loaded(self, host: str, port: int, model: str) -> bool:
+        """Tell whether a model is loaded, as far as Triton knows; SetupError if it does not say."""
+        return self._states(host, port).get(model) == _READY
+
+    def all_ready(self, host: str, port: int) -> bool:
+        """Tell whether every model of the repository is loaded; SetupError if the server does not say."""
+        states = self._states(host, port)
+        return bool(states) and set(states.values()) == {_READY}
+
+    def _states(self, host: str, port: int) -> dict[str, str]:
         entries = json.loads(self._call(host, port, "/v2/repository/index"))
-        states = [str(entry.get("state", "UNAVAILABLE")) for entry in entries if entry["name"] == model]
-        return states[0] if states else "UNAVAILABLE"
+        return {entry["name"]: str(entry.get("state", _UNAVAILABLE)) for entry in entries}
 
     def _call(self, host: str, port: int, path: str) -> bytes:
         connection = http.client.HTTPConnection(host, port, timeout=_CALL_S)

@@ -4,7 +4,8 @@
 ``python -m vcf_server.container [--on-stale-plan refuse|onnx] -- tritonserver …`` looks at the TensorRT plans if asked
 to, removes the shared memory that a predecessor in the same container or pod could not remove, and runs the server. On
 SIGTERM it first lets the studies under way come to their end, by ``deploy/drain.py``: Triton alone ends the step that
-runs and refuses the next. It gives the server what the drain needs: explicit model control, under a key.
+runs and refuses the next. It gives the server what the drain needs: explicit model control, under a key. While the
+server runs, a Python model whose process has died is loaded anew.
 """
 
 import argparse
@@ -26,12 +27,14 @@ from vcf_server import repository
 from vcf_server.admin import Admin
 from vcf_server.guard import SHARED_MEMORY
 from vcf_server.stale import CONTAINER_POLICIES, settle
+from vcf_server.watch import ModelWatch
 
 DRAIN = Path("/opt/vcf/drain.py")
 ADMIN_KEY_VARIABLE = "VCF_ADMIN_KEY"
 DRAIN_S = 120.0
 """How long studies under way may take once the server is told to stop."""
-POLL_S = 0.2
+POLL_S = 0.5
+_HERE = "127.0.0.1"
 
 
 def shared_memory_prefix(host: str | None = None) -> str:
@@ -58,23 +61,57 @@ def remove_left_behind(prefix: str, folder: Path = SHARED_MEMORY) -> int:
     return freed
 
 
-def server_command(command: Sequence[str], prefix: str, key: str) -> list[str]:
+def server_command(command: Sequence[str], prefix: str, admin: Admin) -> list[str]:
     """Triton's command line with the name of its shared memory and with what the drain needs."""
-    return [
-        *command,
-        f"--backend-config=python,shm-region-prefix-name={prefix}",
-        *Admin(shared_memory=False, key=key).options(),
-    ]
+    return [*command, f"--backend-config=python,shm-region-prefix-name={prefix}", *admin.options()]
 
 
-def run(command: Sequence[str], drain: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a server until it ends or a signal asks for it; 0 if that was the reason, otherwise the server's status."""
+class Care:
+    """Waits until the container's server is ready, and looks after its models from then on."""
+
+    def __init__(self, admin: Admin, port: int, prefix: str) -> None:
+        self.shm_prefix = prefix
+        self._admin, self._port = admin, port
+        self._watch: ModelWatch | None = None
+
+    def look(self) -> None:
+        """To be called about twice a second; SetupError if a model does not come back."""
+        if self._watch:
+            self._watch.look()
+            return
+        with contextlib.suppress(SetupError):  # it does not listen yet
+            if self._admin.all_ready(_HERE, self._port):
+                self._watch = ModelWatch(self, say)
+
+    def is_loaded(self, model: str) -> bool:
+        """Tell whether Triton has a model; SetupError if it does not answer."""
+        return self._admin.is_loaded(_HERE, self._port, model)
+
+    def reload(self, model: str) -> None:
+        """Load a model anew, one of whose processes has died; SetupError where that fails."""
+        self._admin.reload(_HERE, self._port, model, self.shm_prefix)
+
+
+def run(command: Sequence[str], drain: Sequence[str], environment: dict[str, str], care: Care) -> int:
+    """Run a server until it ends, a model does not come back, or a signal asks for it.
+
+    Returns
+    -------
+    int
+        0 after a signal, 1 for want of a model, otherwise the server's own status.
+    """
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     server = subprocess.Popen(command, env=environment)
     while server.poll() is None and not told.wait(POLL_S):
-        pass
+        try:
+            care.look()
+        except SetupError as error:  # the container is started anew, and with it all models
+            say(str(error))
+            server.kill()
+            server.wait()
+            return 1
     if server.poll() is None:
         drained = subprocess.run(drain, env=environment, capture_output=True, text=True)
         if drained.returncode:
@@ -122,7 +159,9 @@ def main(words: list[str]) -> int:
     }
     drain = [sys.executable, "-I", "-S", str(DRAIN), "--notice-s", "0", "--settle-s", "0"]
     drain += ["--limit-s", str(args.drain_s), "--models", str(args.models), "--port", str(args.http_port)]
-    return run(server_command(command, prefix, key), drain, environment)
+    admin = Admin(shared_memory=False, key=key)
+    care = Care(admin, args.http_port, prefix)
+    return run(server_command(command, prefix, admin), drain, environment, care)
 
 
 def say(sentence: str) -> None:

@@ -209,11 +209,13 @@ class TritonServer:
             raise RuntimeError("the server was not started")
         return wait_for_end(self._guard, timeout_s)
 
+    def is_loaded(self, model: str) -> bool:
+        """Tell whether Triton has a model; SetupError if it does not answer."""
+        return self._admin.is_loaded(self._reachable_host, self.http_port, model)
+
     def reload(self, model: str) -> None:
-        """Load a model anew, one of whose processes has died; none of the old ones stays. SetupError where it fails."""
-        self._admin.unload(self._reachable_host, self.http_port, model)
-        processes.kill_stubs(self.shm_prefix, model)
-        self._admin.load(self._reachable_host, self.http_port, model)
+        """Load a model anew, one of whose processes has died; SetupError where that fails."""
+        self._admin.reload(self._reachable_host, self.http_port, model, self.shm_prefix)
 
     def kill(self) -> None:
         """End it at once; `wait` notices."""

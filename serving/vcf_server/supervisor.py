@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look after a server: bring back a model whose process has died, and the server itself if it has.
-
-Triton notices a dead stub at the next request, fails that request and every later one, and says that it is ready all
-the same. Out of memory is the usual cause, and no reason for all studies to fail until somebody comes.
-"""
+"""Look after a server: bring back a model whose process has died, and the server itself if it has."""
 
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from vcf_contract.errors import SetupError
-from vcf_server import processes
 from vcf_server.server import TritonServer
+from vcf_server.watch import Log, ModelWatch
 
 POLL_S = 0.5
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -49,8 +42,7 @@ class Supervisor:
     def __init__(self, server: TritonServer, policy: Policy = Policy(), log: Log = lambda sentence: None) -> None:
         self._server, self._policy, self._log = server, policy, log
         self._deaths_s: list[float] = []
-        self._know_processes()
-        self._expected = Counter(self._stubs.values())
+        self._watch = ModelWatch(server, log)
 
     def run(self) -> NoReturn:
         """Watch until the server is not to be started again.
@@ -69,26 +61,12 @@ class Supervisor:
             else:
                 self._start_again(f"the server ended by itself with status {status}: {self._server.last_words()}")
 
-    def _know_processes(self) -> None:
-        self._stubs = processes.stubs(self._server.shm_prefix)
-        self._triton = processes.parent(next(iter(self._stubs), 0))
-
     def _look_after_models(self) -> None:
-        if not processes.runs(self._triton):
-            return  # its stubs end with it, and `wait` will say so
-        running = Counter(model for pid, model in self._stubs.items() if processes.runs(pid))
-        lost = sorted(self._expected - running)
-        for model in lost:
-            self._log(f"a process of the model {model} has ended; the model is loaded anew")
-            try:
-                self._server.reload(model)
-            except SetupError as error:
-                self._log(f"the model {model} cannot be loaded anew: {error}")
-                self._server.kill()  # an end to be noticed: a server that starts anew loads all models anew
-                return
-            self._log(f"the model {model} is back")
-        if lost:
-            self._know_processes()  # another one may have died meanwhile: it is missing then, and expected
+        try:
+            self._watch.look()
+        except SetupError as error:
+            self._log(str(error))
+            self._server.kill()  # an end to be noticed: a server that starts anew loads all models anew
 
     def _start_again(self, reason: str) -> None:
         while True:
@@ -108,6 +86,6 @@ class Supervisor:
             except SetupError as error:
                 reason = str(error)
                 continue
-            self._know_processes()
+            self._watch = ModelWatch(self._server, self._log)
             self._log(f"the server is ready again after {self._server.startup_s:.1f} s")
             return

@@ -117,18 +117,25 @@ def test_stopping_lets_studies_end(compose: Compose, phantom: Path) -> None:
     assert eventually(lambda: compose.health() == "healthy", 180)
 
 
-def test_a_dead_python_process_is_seen(compose: Compose) -> None:
-    """Triton itself goes on to say that it is ready."""
+def test_a_killed_python_process_comes_back_and_one_that_hangs_is_seen(compose: Compose) -> None:
+    """Triton itself goes on to say that it is ready, and brings back nothing."""
 
     def process() -> list[psutil.Process]:
         first = int(compose.engine.docker("inspect", "--format", "{{.State.Pid}}", compose.container))
         below = psutil.Process(first).children(recursive=True) if first else []
         return [each for each in below if "/models/fracture_findings/1/model.py" in each.cmdline()]
 
+    def started() -> str:
+        return compose.engine.docker("inspect", "--format", "{{.State.StartedAt}}", compose.container)
+
     # Triton may have ended by itself where the machine is very busy, and been started anew.
     assert eventually(lambda: bool(process()) and compose.health() == "healthy", 180), compose.log()
-    process()[0].kill()
+    before, (killed, *_) = started(), process()
+    killed.kill()
+    assert eventually(lambda: bool(process()) and killed not in process(), 60), compose.log()
+    assert "the model fracture_findings is back" in compose.log() and started() == before
+    process()[0].suspend()
     ready = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/v2/health/ready').status)"
     time.sleep(1)
     assert compose.engine.docker("exec", compose.container, "python3", "-c", ready).strip() == "200"
-    assert eventually(lambda: compose.health() == "unhealthy", 120), compose.log()
+    assert eventually(lambda: compose.health() == "unhealthy", 180), compose.log()

@@ -64,6 +64,14 @@ def test_a_model_is_loaded_once_it_is_gone(triton: tuple[type[Triton], int]) -> 
     assert len(handler.keys) == 1 and None not in handler.keys
 
 
+def test_what_is_loaded(triton: tuple[type[Triton], int]) -> None:
+    _, port = triton
+    admin = Admin(shared_memory=True)
+    assert admin.is_loaded("127.0.0.1", port, "other")
+    assert not admin.is_loaded("127.0.0.1", port, "head") and not admin.is_loaded("127.0.0.1", port, "none")
+    assert not admin.all_ready("127.0.0.1", port)
+
+
 def test_an_unloading_that_never_ends_is_not_waited_for(triton: tuple[type[Triton], int]) -> None:
     handler, port = triton
     handler.unloading = 10**9

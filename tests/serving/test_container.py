@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vcf_server import container
+from vcf_contract.errors import SetupError
+from vcf_server import container, processes
+from vcf_server.admin import Admin
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
@@ -42,7 +44,7 @@ def test_what_a_killed_predecessor_left_is_removed_and_nothing_else(tmp_path: Pa
 
 def test_regions_of_a_real_server_bear_the_prefix(tmp_path: Path) -> None:
     """The option that the entry adds, and the table of deadlines."""
-    command = container.server_command(["tritonserver"], "vcf-pod-", "k")
+    command = container.server_command(["tritonserver"], "vcf-pod-", Admin(shared_memory=False, key="k"))
     assert "--backend-config=python,shm-region-prefix-name=vcf-pod-" in command
     assert command[0] == "tritonserver"
 
@@ -70,6 +72,46 @@ def test_no_plan_is_built_in_the_servers_image(policy: str) -> None:
 def test_a_servers_own_end_is_its_exit_status() -> None:
     assert start("--", "/bin/sh", "-c", "exit 7").returncode == 7
     assert start("--", "/bin/sh", "-c", "kill -9 $$").returncode == 128 + signal.SIGKILL
+
+
+def test_a_model_that_does_not_come_back_ends_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+    class Lost(container.Care):
+        def look(self) -> None:
+            raise SetupError("the model centre_line cannot be loaded anew: no room")
+
+    care = Lost(Admin(shared_memory=False), 1, "vcf-none-")
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert container.run(["sleep", "600"], ["true"], dict(os.environ), care) == 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert capfd.readouterr().err == "vcf: the model centre_line cannot be loaded anew: no room\n"
+
+
+@pytest.mark.server
+def test_a_killed_python_process_is_brought_back(one_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pytriton")
+    from vcf_server.server import TritonServer
+
+    with TritonServer(one_model, admin_key="k") as server:
+        care = container.Care(Admin(shared_memory=True, key="k"), server.http_port, server.shm_prefix)
+        care.look()
+        (stub,) = processes.stubs(server.shm_prefix)
+        os.kill(stub, signal.SIGKILL)
+        until = time.monotonic() + 60
+        while stub in processes.stubs(server.shm_prefix) or not processes.stubs(server.shm_prefix):
+            assert time.monotonic() < until
+            care.look()
+        assert care.is_loaded("sequence_head")
+    assert capfd.readouterr().err.splitlines()[-2:] == [
+        "vcf: a process of the model sequence_head has ended; the model is loaded anew",
+        "vcf: the model sequence_head is back",
+    ]
+
+
+def test_before_the_server_listens_nothing_is_looked_after() -> None:
+    container.Care(Admin(shared_memory=False), 1, "vcf-none-").look()
 
 
 def test_told_to_stop_it_drains_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -125,32 +124,6 @@ def test_a_stub_that_is_killed_at_work(watched):
         thread.join(60)
         assert not thread.is_alive()
     assert len(processes.stubs(watched.server.shm_prefix)) == 1
-
-
-def test_a_second_stub_that_dies_while_the_first_is_loaded_anew_is_not_forgotten(monkeypatch):
-    running = {11: "first", 12: "second", 13: "second"}
-
-    class Server:
-        shm_prefix = "none"
-        reloaded: ClassVar[list[str]] = []
-
-        def reload(self, model):
-            self.reloaded.append(model)
-            for pid in [pid for pid, its in running.items() if its == model]:
-                del running[pid]
-            running.update({100 * len(self.reloaded) + n: model for n in range(1 if model == "first" else 2)})
-            if len(self.reloaded) == 1:
-                del running[13]
-
-    monkeypatch.setattr(processes, "stubs", lambda prefix: dict(running))
-    monkeypatch.setattr(processes, "runs", lambda pid: pid in running or pid == 1)
-    monkeypatch.setattr(processes, "parent", lambda pid: 1)
-    supervisor = Supervisor(Server())
-    del running[11]
-    for _ in range(4):
-        supervisor._look_after_models()
-    assert Server.reloaded == ["first", "second"]
-    assert sorted(running.values()) == ["first", "second", "second"]
 
 
 def test_a_server_that_is_killed_comes_back_at_the_same_address(watched):
