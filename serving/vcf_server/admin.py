@@ -19,7 +19,7 @@ MODELS, SHARED_MEMORY = "model-repository", "shared-memory"
 RESTRICTED = (MODELS, "trace", "logging")
 _CALL_S = 60.0
 _UNLOADS_WITHIN_S = 1.0
-_READY, _UNAVAILABLE = "READY", "UNAVAILABLE"
+_READY, _GONE = "READY", {"UNAVAILABLE"}
 _POLL_S = 0.05
 
 
@@ -54,7 +54,7 @@ class Admin:
         """
         self._call(host, port, f"/v2/repository/models/{model}/unload")
         until = time.monotonic() + _UNLOADS_WITHIN_S
-        while self._states(host, port).get(model, _UNAVAILABLE) != _UNAVAILABLE and time.monotonic() < until:
+        while self._states(host, port).get(model, _GONE) != _GONE and time.monotonic() < until:
             time.sleep(_POLL_S)
 
     def load(self, host: str, port: int, model: str) -> None:
@@ -75,16 +75,19 @@ class Admin:
 
     def is_loaded(self, host: str, port: int, model: str) -> bool:
         """Tell whether a model is loaded, as far as Triton knows; SetupError if it does not say."""
-        return self._states(host, port).get(model) == _READY
+        return _READY in self._states(host, port).get(model, _GONE)
 
     def all_ready(self, host: str, port: int) -> bool:
         """Tell whether every model of the repository is loaded; SetupError if the server does not say."""
         states = self._states(host, port)
-        return bool(states) and set(states.values()) == {_READY}
+        return bool(states) and all(_READY in found for found in states.values())
 
-    def _states(self, host: str, port: int) -> dict[str, str]:
-        entries = json.loads(self._call(host, port, "/v2/repository/index"))
-        return {entry["name"]: str(entry.get("state", _UNAVAILABLE)) for entry in entries}
+    def _states(self, host: str, port: int) -> dict[str, set[str]]:
+        """States of each model's versions."""
+        states: dict[str, set[str]] = {}
+        for entry in json.loads(self._call(host, port, "/v2/repository/index")):
+            states.setdefault(entry["name"], set()).add(str(entry.get("state", "UNAVAILABLE")))
+        return states
 
     def _call(self, host: str, port: int, path: str) -> bytes:
         connection = http.client.HTTPConnection(host, port, timeout=_CALL_S)

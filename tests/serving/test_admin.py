@@ -28,8 +28,9 @@ class Triton(BaseHTTPRequestHandler):
         body: Any = {}
         if self.path.endswith("index"):
             cls.unloading -= 1
-            body = [{"name": "other", "state": "READY"}, {"name": "head", "state": "UNAVAILABLE"}]
-            body[1]["state"] = "UNLOADING" if cls.unloading >= 0 else "UNAVAILABLE"
+            state = "UNLOADING" if cls.unloading >= 0 else "UNAVAILABLE"
+            others = ({"name": "other", "version": v, "state": s} for v, s in (("1", "UNAVAILABLE"), ("2", "READY")))
+            body = [*others, {"name": "head", "version": "1", "state": state}]
         content = json.dumps(body if cls.status == 200 else {"error": "restricted"}).encode()
         self.send_response(cls.status)
         self.send_header("Content-Length", str(len(content)))
