@@ -8,11 +8,13 @@ pytest.importorskip("tritonclient.grpc")
 from tests import fake_stub as stub
 from vcf_contract.contract import ADMISSION_REQUEST, STUDIES_IN_FLIGHT
 from vcf_contract.errors import Code, StudyRefused
+from vcf_export.config import CPU, STUDIES
 from vcf_runtime import admission, deadline
 from vcf_runtime.deadline import Deadlines
 from vcf_runtime.studies import Studies
 
 FOLDER = stub.ROOT / "model_repository" / "admission"
+ROUTINE, URGENT = STUDIES[CPU]
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +38,11 @@ def ask(model, words, request_id="one", timeout=60_000_000):
 
 def test_as_many_are_taken_as_the_configuration_says():
     model = made()
-    counts = [ask(model, ["routine"], f"study {n}").arrays()[STUDIES_IN_FLIGHT.name].tolist() for n in range(6)]
-    assert counts == [[n + 1] for n in range(6)]
+    counts = [ask(model, ["routine"], f"study {n}").arrays()[STUDIES_IN_FLIGHT.name].tolist() for n in range(ROUTINE)]
+    assert counts == [[n + 1] for n in range(ROUTINE)]
     assert ask(model, ["routine"], "more").error().code() == stub.TritonError.UNAVAILABLE
     assert not ask(model, ["urgent"], "more").has_error()
-    assert ask(model, ["leave"], "more").arrays()[STUDIES_IN_FLIGHT.name].tolist() == [6]
+    assert ask(model, ["leave"], "more").arrays()[STUDIES_IN_FLIGHT.name].tolist() == [ROUTINE]
 
 
 @pytest.mark.parametrize(
@@ -60,4 +62,4 @@ def test_a_timeout_of_years_is_bad_input():
 @pytest.mark.parametrize("most", [("x", "4"), ("0", "4"), ("100000", "4")])
 def test_limits_that_make_no_sense_keep_it_from_loading(most):
     with pytest.raises(ValueError):
-        made(lambda text: text.replace('"6"', f'"{most[0]}"').replace('"3"', f'"{most[1]}"'))
+        made(lambda text: text.replace(f'"{ROUTINE}"', f'"{most[0]}"').replace(f'"{URGENT}"', f'"{most[1]}"'))
