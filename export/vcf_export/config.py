@@ -92,8 +92,8 @@ PYTHON_INSTANCES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), PYTHON_INST
 STUDIES = {GPU: (32, 8), CPU: (5, 3)}
 STUDIES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), STUDIES[CPU])
 """Routine studies that are in flight or wait at a time, and urgent ones beside them. A study more is refused. A few
-more than saturate a server: enough that it never waits for work, and few enough that those taken are answered within
-twice the time at saturation (`vcf bench overload`). The others wait at their clients, without their voxels."""
+more than saturate a server: enough that it never waits for work, and few enough that those taken are answered in
+about twice the time at saturation (`vcf bench overload`). The others wait at their clients, without their voxels."""
 QUEUE_BOUNDED = (AXIAL_SLICES.name, DICOM_VOLUME.name)
 """Models that only ever come first. Studies that did not ask for admission wait in their queues with all their voxels.
 A bound inside an ensemble would waste what has been done, and older Tritons lose track of a study refused there
