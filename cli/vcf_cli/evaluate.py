@@ -61,7 +61,11 @@ def run(args: argparse.Namespace) -> int:
 def _moved(robustness: Mapping[str, Any]) -> str:
     """Sizes of the changes of the score, by kind of change, as a table."""
     lines = [f"{'changed':24s} {'changes':>7s} {'median':>7s} {'95 %':>7s} {'largest':>7s} {'flipped':>8s}"]
-    for row in [*robustness["kinds"], {"kind": "all"} | robustness["all"]]:
+    for row in [
+        *robustness["kinds"],
+        {"kind": "all"} | robustness["all"],
+        {"kind": "highest shown"} | robustness["shown"],
+    ]:
         if row["median"] is not None:
             sizes = " ".join(f"{row[name]:7.3f}" for name in ("median", "p95", "largest"))
             lines.append(f"{row['kind']:24s} {row['changes']:7d} {sizes} {100 * row['flipped']:6.1f} %")

@@ -31,6 +31,8 @@ class Tensor:
     """How long a free axis may be, where a request could make it longer than any study needs."""
     values: tuple[float, float] | None = None
     """From where to where the numbers lie. Without, a real number is any finite one."""
+    since: str | None = None
+    """The version of the contract that added this input: a server of an older one does not take it."""
 
     def with_shape(self, *shape: int) -> "Tensor":
         """Return the same tensor as another model sees it, e.g. without the batch dimension."""
@@ -93,6 +95,16 @@ VOLUME = Tensor(
     "HU, canonical index order (z, y, x): feet to head, front to back, right to left; -1024 where nothing was scanned",
 )
 SPACING_MM = Tensor("spacing_mm", "FP32", (3,), "voxel spacing along z, y, x in mm")
+SLICE_LOCATION_MM = Tensor(
+    "slice_location_mm",
+    "FP32",
+    (1,),
+    "where the volume's first slice lies along its z axis in the patient (DICOM's Slice Location): examined slices and "
+    "patches then lie at fixed heights in the patient, wherever the scan begins and ends",
+    optional=True,
+    values=(-1e6, 1e6),
+    since="2.1.0",
+)
 VOLUME_SHAPE = Tensor("volume_shape", "INT32", (3,), "slices, rows and columns of the canonical volume")
 CROP = Tensor(
     "crop", "INT16", (-1, -1, -1), "HU of all slices of the canonical volume, but only of some rows and columns"
@@ -288,6 +300,7 @@ DICOM_VOLUME = Model(
     (
         VOLUME,
         SPACING_MM,
+        replace(SLICE_LOCATION_MM, optional=False),
         VOLUME_SHAPE,
         PATIENT_AFFINE,
         SERIES_UID,
@@ -303,7 +316,7 @@ DICOM_VOLUME = Model(
 )
 AXIAL_SLICES = Model(
     "axial_slices",
-    (VOLUME, SPACING_MM),
+    (VOLUME, SPACING_MM, SLICE_LOCATION_MM),
     (SLICE_IMAGES, SLICE_INDICES, VOLUME_SHAPE, CLOCK_SLICES),
     meaning="picks one slice every 30 mm and makes detector images",
 )
@@ -328,6 +341,7 @@ SPINE_PATCHES = Model(
         replace(CROP_ORIGIN, optional=True),
         replace(VOLUME_SHAPE, optional=True),
         SPACING_MM,
+        SLICE_LOCATION_MM,
         CENTRE_LINE_MM,
         CLOCK,
     ),
@@ -428,7 +442,7 @@ _FINDINGS = (
 
 VCF = Ensemble(
     "vcf",
-    inputs=(VOLUME, SPACING_MM),
+    inputs=(VOLUME, SPACING_MM, SLICE_LOCATION_MM),
     outputs=(*_FINDINGS, *_CANAL),
     steps=(_step(AXIAL_SLICES), *_WHOLE_VOLUME),
     meaning="the whole volume",
@@ -449,7 +463,7 @@ VCF_SCOUT = Ensemble(
 )
 VCF_CROP = Ensemble(
     "vcf_crop",
-    inputs=(CROP, CROP_ORIGIN, VOLUME_SHAPE, SPACING_MM, CENTRE_LINE_MM),
+    inputs=(CROP, CROP_ORIGIN, VOLUME_SHAPE, SPACING_MM, SLICE_LOCATION_MM, CENTRE_LINE_MM),
     outputs=_FINDINGS,
     steps=(_step(SPINE_PATCHES, clock_ns=None), *_CLASSIFY),
     meaning="the voxels about the spine, and the centre line that vcf_scout found",

@@ -14,7 +14,7 @@ Semantic versioning, told from a client's side: a client of one major version wo
 
 import re
 
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 SCHEMA_VERSION = VERSION.rpartition(".")[0]
 """Of the findings' JSON, which is a part of the contract: a change of words alone leaves it."""
 
@@ -27,3 +27,9 @@ DOCUMENT_PARAMETER = "contract"
 def speaks(version: str) -> bool:
     """Tell whether a server of this version is one for clients of ours: three numbers, the first of them the same."""
     return re.fullmatch(rf"{VERSION.partition('.')[0]}\.\d+\.\d+", version) is not None
+
+
+def before(version: str, other: str) -> bool:
+    """Tell whether a version is older than another one."""
+    one, two = (tuple(map(int, text.split("."))) for text in (version, other))
+    return one < two

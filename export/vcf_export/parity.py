@@ -259,7 +259,7 @@ def _scores(way: Analyze, study: ParityStudy) -> Scores | None:
 
 def _in_process(networks: Any) -> Analyze:
     def run(study: ParityStudy) -> Scores:
-        analysis = analyze(study.volume.hu, study.volume.spacing_mm, networks)
+        analysis = analyze(study.volume, networks)
         return analysis.study_score, analysis.patch_scores
 
     return run

@@ -36,7 +36,8 @@ def tensor_table(tensors: tuple[Tensor, ...]) -> str:
     for tensor in tensors:
         symbols = iter(SYMBOLS.get(tensor.name, ("k",)))
         shape = ", ".join(next(symbols) if size < 0 else str(size) for size in tensor.shape)
-        rows.append(f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {tensor.meaning} |")
+        optional = "optional: " if tensor.optional else ""
+        rows.append(f"| `{tensor.name}` | {tensor.dtype} | [{shape}] | {optional}{tensor.meaning} |")
     return "\n".join(rows)
 
 

@@ -55,3 +55,8 @@ def check_shape(shape: Sequence[int], spacing_mm: NDArray[np.floating[Any]]) -> 
             Code.TOO_LONG, f"the scan covers {height_mm:.0f} mm of the body, at most {longest_mm:.0f} mm are taken"
         )
     return spacing[0], spacing[1], spacing[2]
+
+
+def location(slice_location_mm: NDArray[np.floating[Any]] | None) -> float | None:
+    """Return where the first slice lies in the patient, as a plain number; None where a request does not say it."""
+    return None if slice_location_mm is None else float(np.ravel(slice_location_mm)[0])

@@ -99,6 +99,7 @@ def extract(
     mode: FourierMode = FOURIER_MODE,
     threads: int = 1,
     overlap: float = 0.0,
+    location_mm: float | None = None,
 ) -> PatchSet:
     """Tile the covered spine of a volume, or of a crop that holds its `window`, with patches and window them.
 
@@ -108,6 +109,8 @@ def extract(
         How many work on the study; the patches are the same bits. Best where BLAS has one thread.
     overlap
         Share of its height that a patch has in common with the next one, at least.
+    location_mm
+        Where the volume's first slice lies in the patient, as `tiling.patch_centres_mm` needs it.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def extract(
         ``TOO_LONG`` if the spine needs more than ``MAX_PATCHES`` patches; ``BAD_INPUT`` if a crop lacks voxels.
     """
     crop = as_crop(hu)
-    at = _places(crop.shape, spacing_mm, line, spec, overlap)
+    at = _places(crop.shape, spacing_mm, line, spec, overlap, location_mm)
     _, n_y, n_x = crop.shape
     dz, dy, dx = spacing_mm
     n_slices = len(line.points_mm)
@@ -246,11 +249,18 @@ def _across_mm(spec: PatchSpec) -> tuple[NDArray[np.float64], NDArray[np.float64
     return behind_mm, spec.half_width_mm * ((np.arange(depth) + 0.5) / depth * 2 - 1)
 
 
-def _places(shape: tuple[int, ...], spacing_mm: Spacing, line: CentreLine, spec: PatchSpec, overlap: float) -> _Places:
+def _places(
+    shape: tuple[int, ...],
+    spacing_mm: Spacing,
+    line: CentreLine,
+    spec: PatchSpec,
+    overlap: float,
+    location_mm: float | None,
+) -> _Places:
     dz = spacing_mm[0]
     points = line.points_mm
     reach = window(shape, spacing_mm, line, spec)
-    centres_mm = patch_centres_mm(*_ends_mm(line, dz), spec.height_mm, overlap)
+    centres_mm = patch_centres_mm(*_ends_mm(line, dz), spec.height_mm, overlap, location_mm)
     height = spec.grid[0]
     heights_mm = centres_mm[:, None] + spec.height_mm * (0.5 - (np.arange(height) + 0.5) / height)
     behind_mm, left_mm = _across_mm(spec)

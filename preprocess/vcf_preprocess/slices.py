@@ -12,13 +12,22 @@ from scipy import sparse
 from vcf_contract.spec import DETECTOR, DetectorSpec
 from vcf_preprocess.body import body_slices
 from vcf_preprocess.tent import tent_weights, tent_window
+from vcf_preprocess.tiling import multiples_between
 
 
-def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_every_mm) -> NDArray[np.int32]:
-    """Indices, ascending, of the slices nearest to 0, 30, 60 … mm; the first and the last slice always.
+def pick(
+    n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_every_mm, location_mm: float = 0.0
+) -> NDArray[np.int32]:
+    """Indices, ascending, of the slices nearest to … −30, 0, 30, 60 … mm in the patient; the first and the last slice
+    always, and none nearer to these than half of 30 mm.
 
-    The spacing counts as float32, as requests carry it: at 2.4 mm, slices 12 and 13 are equally near to 30 mm, and
+    Numbers count as float32, as requests carry them: at 2.4 mm, slices 12 and 13 are equally near to 30 mm, and
     client and server, training and serving must choose the same one.
+
+    Parameters
+    ----------
+    location_mm
+        Where the first slice lies in the patient.
 
     Raises
     ------
@@ -32,21 +41,30 @@ def pick(n_slices: int, spacing_z_mm: float, every_mm: float = DETECTOR.slice_ev
         )
     spacing_z_mm = float(np.float32(spacing_z_mm))
     height_mm = (n_slices - 1) * spacing_z_mm
-    wanted = np.round(np.arange(0.0, height_mm, every_mm) / spacing_z_mm).astype(np.int32)
-    picked: NDArray[np.int32] = np.unique(np.append(np.minimum(wanted, n_slices - 1), n_slices - 1)).astype(np.int32)
-    return picked
+    wanted_mm = multiples_between(every_mm / 2, height_mm - every_mm / 2, every_mm, location_mm)
+    between = np.round(wanted_mm / spacing_z_mm).clip(0, n_slices - 1).astype(np.int32)
+    return np.unique(np.array([0, *between, n_slices - 1], np.int32))
 
 
-def pick_body(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> NDArray[np.int32]:
+def pick_body(
+    hu: NDArray[Any], spacing_mm: tuple[float, float, float], location_mm: float | None = None
+) -> NDArray[np.int32]:
     """Indices, ascending, of the slices of a volume (z, y, x) that the detector examines: `pick` among those from the
     first to the last that show a body. Blank slices at an end shift none of them, and the centre line ends with them.
 
     All slices count where none shows a body, or fewer than two: the detector says then that there is no spine.
+
+    Parameters
+    ----------
+    location_mm
+        Where the volume's first slice lies in the patient. Where that is not known, the first one that shows a body
+        lies at 0.
     """
     first, stop = body_slices(hu, spacing_mm[1:]) or (0, len(hu))
     if stop - first < 2:
         first, stop = 0, len(hu)
-    return pick(stop - first, spacing_mm[0]) + np.int32(first)
+    begins_mm = 0.0 if location_mm is None else location_mm + first * spacing_mm[0]
+    return pick(stop - first, spacing_mm[0], location_mm=begins_mm) + np.int32(first)
 
 
 def detector_images(

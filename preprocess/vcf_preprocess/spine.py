@@ -81,9 +81,11 @@ def reconstruct(
     *,
     threads: int = 1,
     overlap: float = 0.0,
+    location_mm: float | None = None,
 ) -> Spine:
     """Patches and picture along a centre line of a canonical volume (z, y, x), or of a crop that holds its `window`;
-    ``threads`` and ``overlap`` as in `patches.extract`, and one more beside them for the picture if there are several.
+    ``threads``, ``overlap`` and ``location_mm`` as in `patches.extract`, and one more thread for the picture if there
+    are several.
 
     Raises
     ------
@@ -91,12 +93,12 @@ def reconstruct(
         ``TOO_LONG``; ``BAD_INPUT`` if a crop lacks voxels.
     """
     if threads < 2:
-        tiles = patches.extract(hu, spacing_mm, line, overlap=overlap)
+        tiles = patches.extract(hu, spacing_mm, line, overlap=overlap, location_mm=location_mm)
         view = sagittal.midsagittal(hu, spacing_mm, line)
     else:
         with ThreadPoolExecutor(1) as beside:
             picture = beside.submit(sagittal.midsagittal, hu, spacing_mm, line)
-            tiles = patches.extract(hu, spacing_mm, line, threads=threads, overlap=overlap)
+            tiles = patches.extract(hu, spacing_mm, line, threads=threads, overlap=overlap, location_mm=location_mm)
             view = picture.result()
     return Spine(
         tiles.patches[..., None],
@@ -115,12 +117,15 @@ def prepare(
     slice_indices: NDArray[np.integer[Any]],
     canal_grid: NDArray[np.float32],
     overlap: float = 0.0,
+    location_mm: float | None = None,
 ) -> Spine:
-    """Centre line, patches and picture of a canonical volume (z, y, x).
+    """Centre line, patches and picture of a canonical volume (z, y, x); ``overlap`` and ``location_mm`` as in
+    `patches.extract`.
 
     Raises
     ------
     StudyRefused
         ``SPINE_NOT_FOUND``, ``TOO_LONG`` or ``BAD_INPUT``.
     """
-    return reconstruct(hu, spacing_mm, locate(hu.shape, spacing_mm, slice_indices, canal_grid), overlap=overlap)
+    line = locate(hu.shape, spacing_mm, slice_indices, canal_grid)
+    return reconstruct(hu, spacing_mm, line, overlap=overlap, location_mm=location_mm)

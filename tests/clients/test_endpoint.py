@@ -13,6 +13,8 @@ from vcf_client.calls import Blocking, finish
 from vcf_client.endpoint import _FRESH_S, Connection, Endpoint
 from vcf_client.faults import Fault
 from vcf_client.region import FOLDER
+from vcf_contract.contract import SLICE_LOCATION_MM, SPACING_MM
+from vcf_contract.version import VERSION_PARAMETER
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="regions are files of /dev/shm")
 
@@ -134,3 +136,21 @@ def test_a_model_that_is_not_there_is_asked_for_again(endpoint: Endpoint, server
     for _ in range(2):
         assert not finish(endpoint.recently_had_model("elsewhere", 1))
     assert server.asked == ["ModelReady"] * 2
+
+
+@pytest.mark.parametrize(("version", "sent"), [("2.0.3", False), ("2.1.0", True), ("2.7.0", True), (None, False)])
+def test_a_server_is_sent_no_input_that_it_does_not_know(version: str | None, sent: bool) -> None:
+    """Triton refuses a request with an input that its model lacks; a server of no known version may lack it."""
+
+    class Versioned(Server):
+        async def call(self, method: Any, request: Any, timeout_s: float, metadata: Any) -> Any:
+            answer = kserve.ModelConfigResponse()
+            if version:
+                answer.config.parameters[VERSION_PARAMETER].string_value = version
+            return answer
+
+    server = Endpoint("127.0.0.1:1", Connection(), Versioned())
+    assert not server.takes(SLICE_LOCATION_MM), "nothing is known yet"
+    assert finish(server.contract_version("vcf", 1.0)) == version
+    assert server.takes(SLICE_LOCATION_MM) == sent
+    assert server.takes(SPACING_MM)

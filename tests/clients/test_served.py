@@ -38,8 +38,9 @@ def test_a_folder_of_dicom_to_findings(triton_server: TritonServer, folder: Path
         assert client.is_ready()
         findings = client.analyze(folder)
     volume = study.volume
-    indices = slices.pick(len(volume.hu), volume.spacing_mm[0])
-    spine = prepare(volume.hu, volume.spacing_mm, indices, _canal_in_the_middle(len(indices)))
+    indices = slices.pick(len(volume.hu), volume.spacing_mm[0], location_mm=volume.slice_location_mm)
+    canal_grid = _canal_in_the_middle(len(indices))
+    spine = prepare(volume.hu, volume.spacing_mm, indices, canal_grid, location_mm=volume.slice_location_mm)
     np.testing.assert_allclose(findings.centre_line_mm, volume.to_lps_mm(spine.centre_line_mm), atol=1e-3)
     np.testing.assert_array_equal(findings.midsagittal.hu, spine.midsagittal)
     np.testing.assert_allclose([p.location for p in findings.patches], spine.location, atol=1e-6)

@@ -44,7 +44,7 @@ def test_served_scores_are_those_of_keras_in_one_process(client: VcfClient, phan
 
     volume = phantom.volume
     served = client.analyze(Study(volume, "phantom"))
-    reference = analyze(volume.hu, volume.spacing_mm, load_networks())
+    reference = analyze(volume, load_networks())
     assert served.study_score == pytest.approx(reference.study_score, abs=1e-3)
     np.testing.assert_allclose([p.score for p in served.patches], reference.patch_scores, atol=1e-3)
 
@@ -58,6 +58,22 @@ def test_the_centre_line_of_a_phantom_is_in_its_canal(client: VcfClient, phantom
     off_mm = np.hypot(*(line - truth)[:, :2].T)
     assert np.median(off_mm) < 5
     assert (off_mm < 10).mean() > 0.9
+
+
+@pytest.mark.parametrize("cut", [(0, 7), (9, 0), (5, 12)])
+def test_a_shorter_scan_is_cut_into_the_same_patches(client: VcfClient, phantom: Phantom, cut: tuple[int, int]) -> None:
+    """Slices left out at the ends: but for the ends, patches lie where they lay, and are judged much as they were."""
+    volume = phantom.volume
+    part = volume.part(cut[0], len(volume.hu) - cut[1])
+    whole, less = (client.analyze(Study(one, "phantom")) for one in (volume, part))
+    places = np.array([patch.box_mm[0][2] for patch in whole.patches])
+    moved = []
+    for patch in less.patches[1:-1]:
+        nearest = int(np.abs(places - patch.box_mm[0][2]).argmin())
+        assert abs(places[nearest] - patch.box_mm[0][2]) < 1e-2
+        moved.append(abs(whole.patches[nearest].probability - patch.probability))
+    assert len(moved) >= 5
+    assert np.median(moved) < 0.05
 
 
 def test_a_volume_without_a_spine_is_refused(client: VcfClient, phantom: Phantom) -> None:

@@ -146,13 +146,12 @@ def test_served_scores_are_those_of_keras(made: Made, client: VcfClient, volumes
     assert networks.aggregation == AGGREGATION[made.name]
     found = [client.analyze(Study(volume, "phantom")) for volume in volumes]
     for volume, findings in zip(volumes, found, strict=True):
-        compare(findings, analyze(volume.hu, volume.spacing_mm, networks))
+        compare(findings, analyze(volume, networks))
         assert findings.threshold == 0.25
     assert abs(found[0].study_score - found[1].study_score) > 100 * FP32_TOLERANCE
     # Any other choice of aggregation would have been noticed.
-    hu, spacing_mm = volumes[0].hu, volumes[0].spacing_mm
     right, *wrong = (
-        analyze(hu, spacing_mm, replace(networks, aggregation=aggregation))
+        analyze(volumes[0], replace(networks, aggregation=aggregation))
         for aggregation in sorted(AGGREGATIONS, key=lambda aggregation: aggregation != networks.aggregation)
     )
     for other in wrong:

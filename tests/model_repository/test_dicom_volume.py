@@ -19,6 +19,7 @@ from vcf_contract.contract import (
     DICOM_FILES,
     DICOM_VOLUME,
     PATIENT_AFFINE,
+    SLICE_LOCATION_MM,
     SPACING_MM,
     STUDY_FLAGS,
     VOLUME,
@@ -54,6 +55,7 @@ def test_dicom_files_become_the_volume_that_the_client_reads(files, tmp_path):
     assert_fits_contract(DICOM_VOLUME, arrays)
     np.testing.assert_array_equal(arrays[VOLUME.name], expected.volume.hu)
     np.testing.assert_allclose(arrays[SPACING_MM.name], expected.volume.spacing_mm)
+    assert arrays[SLICE_LOCATION_MM.name].tolist() == [expected.volume.slice_location_mm]
     assert arrays[STUDY_FLAGS.name].tolist() == [flag.encode() for flag in expected.flags]
     points = np.random.default_rng(0).random((5, 3)) * 300
     there = np.c_[points, np.ones(5)] @ arrays[PATIENT_AFFINE.name].T
@@ -61,7 +63,11 @@ def test_dicom_files_become_the_volume_that_the_client_reads(files, tmp_path):
     slices_only = respond(
         load(AXIAL_SLICES),
         AXIAL_SLICES,
-        {VOLUME.name: expected.volume.hu, SPACING_MM.name: expected.volume.spacing_mm},
+        {
+            VOLUME.name: expected.volume.hu,
+            SPACING_MM.name: expected.volume.spacing_mm,
+            SLICE_LOCATION_MM.name: arrays[SLICE_LOCATION_MM.name],
+        },
     ).arrays()
     np.testing.assert_array_equal(arrays["slice_images"], slices_only["slice_images"])
 

@@ -13,6 +13,8 @@ from vcf_contract.contract import (
     CLOCK_PATCHES,
     CROP,
     CROP_ORIGIN,
+    PATCH_BOXES_MM,
+    SLICE_LOCATION_MM,
     SPACING_MM,
     SPINE_PATCHES,
     VOLUME_SHAPE,
@@ -52,6 +54,16 @@ def test_patches_overlap_as_the_weights_ask(volume, fewest, tmp_path):
     assert_fits_contract(SPINE_PATCHES, many)
     for name in ("patches", "patch_boxes_mm"):  # the ends are the same
         np.testing.assert_allclose(many[name][[0, -1]], few[name][[0, -1]], atol=1e-5)
+
+
+def test_overlapping_patches_lie_at_fixed_heights_in_the_patient(volume, tmp_path):
+    many = spine_patches(tmp_path, 0.5)
+    arrays = patched(many, volume, **{SLICE_LOCATION_MM.name: [-311.0]}).arrays()
+    assert_fits_contract(SPINE_PATCHES, arrays)
+    centres = arrays[PATCH_BOXES_MM.name][:, [2, 5]].mean(1) - 311.0
+    assert np.abs(centres[1:-1] - 24 * np.round(centres[1:-1] / 24)).max() < 1e-3
+    plain = patched(many, volume).arrays()
+    np.testing.assert_allclose(arrays["patches"][[0, -1]], plain["patches"][[0, -1]], atol=1e-5)
 
 
 def test_a_crop_gives_what_the_volume_gives(volume, fewest):

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from vcf_preprocess.geometry import Volume, canonicalise
+from vcf_preprocess.geometry import Volume, affine_from, canonicalise
 
 PERMUTATIONS = list(itertools.permutations(range(3)))
 FLIPS = list(itertools.product([1, -1], repeat=3))
@@ -69,3 +69,22 @@ def test_a_part_lies_where_it_lay_in_the_whole():
     assert np.shares_memory(part.hu, whole.hu)
     np.testing.assert_allclose(part.affine @ [1.0, 1.0, 0.0, 1.0], whole.affine @ [1.0, 1.0, 2.0, 1.0])
     assert whole.affine[0, 3] == -50
+
+
+def test_the_slice_location_is_along_the_volume_axis() -> None:
+    """Where an axis runs through the patient is told by the position on it: a cut moves it by what was cut off, a
+    crop within the slices not at all."""
+    angle = np.radians(7)
+    affine = np.diag([0.8, 0.8, 2.5, 1.0])
+    affine[:3, :3] = [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]] @ affine[:3, :3]
+    affine[:3, 3] = [-120.0, 80.0, -333.0]
+    whole = Volume(np.zeros((6, 4, 4), np.int16), (2.5, 0.8, 0.8), affine)
+    expected = -333.0 * np.cos(angle) - 80.0 * np.sin(angle)
+    assert whole.slice_location_mm == pytest.approx(expected, abs=0.0051)
+    assert whole.part(3, 6).slice_location_mm == pytest.approx(expected + 7.5, abs=0.0051)
+    within = Volume(whole.hu[:, 2:, 1:], whole.spacing_mm, affine_from(affine_from(affine, 1, 2), 0, 1))
+    assert within.slice_location_mm == pytest.approx(expected, abs=0.0051)
+    assert whole.slice_location_mm == np.float32(whole.slice_location_mm)
+    moved = affine.copy()
+    moved[2, 3] += 1e-5
+    assert Volume(whole.hu, whole.spacing_mm, moved).slice_location_mm == whole.slice_location_mm

@@ -212,3 +212,22 @@ def test_the_callers_voxels_are_not_touched():
     before = hu.copy()
     patches.extract(hu, volume.spacing_mm, anatomy.true_line(volume))
     np.testing.assert_array_equal(hu, before)
+
+
+@pytest.mark.parametrize("cut_mm", [(0, 7), (13, 0), (31, 22)])
+def test_a_part_of_a_scan_shows_the_same_patches(cut_mm: tuple[int, int]) -> None:
+    """What a patch of a shorter scan shows that is not the first or the last one, a patch of the whole shows, too."""
+    whole = anatomy.sample(FINE)
+    part = whole.part(cut_mm[0], len(whole.hu) - cut_mm[1])
+    seen = []
+    for volume in (whole, part):
+        z0 = volume.affine[2, 3]
+        line = anatomy.true_line(volume)
+        tiles = patches.extract(volume.hu, volume.spacing_mm, line, overlap=0.5, location_mm=volume.slice_location_mm)
+        seen.append(
+            {round(float(box[2]) + z0, 3): patch for box, patch in zip(tiles.boxes_mm, tiles.patches, strict=True)}
+        )
+    inside = sorted(seen[1])[1:-1]
+    assert len(inside) >= 5
+    for height in inside:
+        assert np.abs(seen[0][height] - seen[1][height]).max() < 0.02  # Fourier series of shorter columns

@@ -16,13 +16,18 @@ def test_every_30_mm_with_first_and_last(n, dz):
     assert picked[-1] == n - 1
     steps_mm = np.diff(picked) * dz
     assert (steps_mm > 0).all()
-    assert steps_mm.max() <= 30 + max(dz, 0) + 1e-9
+    ends = np.isin(np.arange(len(steps_mm)), [0, len(steps_mm) - 1])
+    assert steps_mm[~ends].max(initial=0) <= 30 + dz + 1e-9
+    # Nothing is examined nearer to an end than half of 30 mm, to within the rounding to a slice.
+    assert steps_mm.max() <= 45 + dz + 1e-9
+    assert len(picked) < 4 or steps_mm.min() >= 15 - dz
     assert picked.dtype == np.int32
 
 
 def test_positions_do_not_drift_when_30_mm_is_no_multiple_of_the_spacing():
     picked = pick(1000, 0.7)
     np.testing.assert_allclose(picked[:-1] * 0.7, np.arange(len(picked) - 1) * 30, atol=0.36)
+    assert picked[-1] == 999
 
 
 @pytest.mark.parametrize(("n", "dz"), [(1, 1.0), (0, 1.0), (10, 0.0), (10, float("nan"))])
@@ -97,3 +102,21 @@ def test_blank_slices_shift_no_examined_slice() -> None:
 def test_where_there_is_no_body_all_slices_count() -> None:
     air = np.full((60, 64, 64), -1000, np.int16)
     assert pick_body(air, (4.0, 5.0, 5.0)).tolist() == pick(60, 4.0).tolist()
+
+
+@pytest.mark.parametrize("dz", [1.0, 2.5, 3.0])
+def test_the_same_slices_of_a_patient_are_examined_in_any_part_of_a_scan(dz: float) -> None:
+    """Places in the patient: but for the first and the last slice, those of a part are among those of the whole."""
+    location = -417.0
+    whole = location + pick(200, dz, location_mm=location) * dz
+    for first, stop in ((0, 150), (7, 200), (31, 181)):
+        part = location + (first + pick(stop - first, dz, location_mm=location + first * dz)) * dz
+        assert np.isin(part[1:-1], whole).all()
+        assert np.abs(part[1:-1] / 30 - np.round(part[1:-1] / 30)).max() * 30 <= dz / 2 + 1e-6
+
+
+def test_blank_slices_shift_none_where_the_patient_is_known_either() -> None:
+    hu = np.random.default_rng(0).normal(40, 20, (60, 64, 64)).astype(np.int16)
+    spacing = (4.0, 5.0, 5.0)
+    padded = np.pad(hu, ((3, 5), (0, 0), (0, 0)), constant_values=-1024)
+    assert (pick_body(padded, spacing, 100.0 - 12.0) - 3).tolist() == pick_body(hu, spacing, 100.0).tolist()

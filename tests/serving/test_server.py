@@ -67,6 +67,8 @@ UNIT = {unit.name: unit for unit in (*ENSEMBLES, *MODELS)}
 def inputs_of(model, arrays):
     made = []
     for tensor in UNIT[model].inputs:
+        if tensor.optional and tensor.name not in arrays:
+            continue
         array = np.asarray(arrays[tensor.name], NUMPY[tensor.dtype])
         made.append(grpc_client.InferInput(tensor.name, array.shape, tensor.dtype))
         made[-1].set_data_from_numpy(array)

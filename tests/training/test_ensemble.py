@@ -207,7 +207,7 @@ def test_ranked_by_what_is_served(exported: Exported) -> None:
         with VcfClient(server.grpc_url) as client:
             findings = client.analyze(Study(volume, "phantom"))
     assert roc_auc(tuning.study_label, scores) == pytest.approx(chosen["tuning_auc"], abs=1e-6)
-    expected = analyze(volume.hu, volume.spacing_mm, store.load_networks(exported.weights))
+    expected = analyze(volume, store.load_networks(exported.weights))
     assert findings.study_score == pytest.approx(expected.study_score, abs=FP32_TOLERANCE)
     np.testing.assert_allclose([p.score for p in findings.patches], expected.patch_scores, atol=FP32_TOLERANCE)
     assert findings.threshold == pytest.approx(store.read_manifest(exported.weights)["operating_point"]["threshold"])

@@ -58,7 +58,7 @@ def networks(volume: Volume, *, blind: bool = False, seen: list[Any] | None = No
 
 def test_a_study_is_scored_as_its_patches_are(volume: Volume) -> None:
     seen: list[Any] = []
-    found = analyze(volume.hu, SPACING, networks(volume, seen=seen))
+    found = analyze(volume, networks(volume, seen=seen))
     k = len(found.spine.patches)
     np.testing.assert_allclose(found.patch_probabilities, np.linspace(0.1, 0.9, k), atol=1e-6)
     assert 0.6 < found.study_score <= 0.9 + 1e-6
@@ -68,7 +68,7 @@ def test_a_study_is_scored_as_its_patches_are(volume: Volume) -> None:
 
 def test_a_spine_that_is_not_found_is_refused(volume: Volume) -> None:
     with pytest.raises(StudyRefused) as refused:
-        analyze(volume.hu, SPACING, networks(volume, blind=True))
+        analyze(volume, networks(volume, blind=True))
     assert refused.value.code == Code.SPINE_NOT_FOUND
 
 

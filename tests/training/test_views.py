@@ -106,7 +106,8 @@ def test_views_overlap_as_they_are_told(phantom: Phantom) -> None:
     assert counts == [{expected[0]}, {expected[1]}, set(expected)]
     for study in seen((0.5,)):
         assert study.label.sum() >= 1
-        assert np.diff(study.location).max() * length_mm <= 24.01
+        # The first and the last step are a quarter longer at most: the others lie at fixed heights in the patient.
+        assert np.diff(study.location).max() * length_mm <= 30.01
 
 
 def test_a_cut_fracture_makes_no_negative_study(phantom: Phantom) -> None:

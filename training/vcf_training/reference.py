@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vcf_preprocess import slices
 from vcf_preprocess.aggregate import Aggregation, study_scores
+from vcf_preprocess.geometry import Volume
 from vcf_preprocess.spine import Spine, prepare
 
 
@@ -36,17 +37,19 @@ class Analysis:
     spine: Spine
 
 
-def analyze(hu: NDArray[np.int16], spacing_mm: tuple[float, float, float], networks: ThreeNetworks) -> Analysis:
-    """Analyse a canonical volume (z, y, x).
+def analyze(volume: Volume, networks: ThreeNetworks) -> Analysis:
+    """Analyse a canonical volume.
 
     Raises
     ------
     StudyRefused
         As the served pipeline refuses.
     """
-    indices = slices.pick_body(hu, spacing_mm)
+    hu, spacing_mm, location_mm = volume.hu, volume.spacing_mm, volume.slice_location_mm
+    indices = slices.pick_body(hu, spacing_mm, location_mm)
     images = slices.detector_images(hu, spacing_mm, indices)
-    spine = prepare(hu, spacing_mm, indices, np.asarray(networks.detector(images)), networks.aggregation.overlap)
+    canal_grid = np.asarray(networks.detector(images))
+    spine = prepare(hu, spacing_mm, indices, canal_grid, networks.aggregation.overlap, location_mm)
     score, patch_scores, plain = study_scores(*classify(networks, spine.patches, spine.location), networks.aggregation)
     return Analysis(float(score), patch_scores, plain, spine)
 

@@ -28,6 +28,10 @@ UNDECIDED_SHARE = 0.15
 """A patch that shows this much of a fractured vertebra, yet does not count as fractured, is left out of the loss."""
 
 
+PATIENT_MM = 1000.0
+"""A scan begins anywhere in the patient, so examined slices and patches lie anywhere on a vertebra."""
+
+
 @dataclass(frozen=True)
 class DetectorError:
     """Tell how far detections lie from the truth; standard deviations in mm, and the share of slices without one."""
@@ -51,18 +55,23 @@ class Crop:
 
 
 def seen_line(
-    truth_mm: NDArray[np.float64], spacing_z_mm: float, rng: Generator, error: DetectorError
+    truth_mm: NDArray[np.float64], spacing_z_mm: float, rng: Generator, error: DetectorError, location_mm: float = 0.0
 ) -> centre_line.CentreLine:
     """The centre line that a detector with these errors leads to, by the product's own rules.
 
-    ``truth_mm`` is (n, 2): x, y of the canal on each slice.
+    Parameters
+    ----------
+    truth_mm
+        (n, 2): x, y of the canal on each slice.
+    location_mm
+        Where the first slice lies in the patient.
 
     Raises
     ------
     StudyRefused
         So many slices were missed that no line is left.
     """
-    examined = slices.pick(len(truth_mm), spacing_z_mm)
+    examined = slices.pick(len(truth_mm), spacing_z_mm, location_mm=location_mm)
     centres = (
         truth_mm[examined] + rng.normal(0, error.drift_mm, 2) + rng.normal(0, error.scatter_mm, (len(examined), 2))
     )
@@ -142,11 +151,12 @@ def view(
     overlap = float(rng.choice(crop.overlaps)) if len(crop.overlaps) > 1 else crop.overlaps[0]
     for _ in range(tries):
         rows = draw_crop(len(hu), spacing_mm[0], rng, crop)
+        location_mm = float(rng.uniform(0, PATIENT_MM))
         try:
-            line = seen_line(truth_mm[rows], spacing_mm[0], rng, error)
+            line = seen_line(truth_mm[rows], spacing_mm[0], rng, error, location_mm)
         except StudyRefused:
             continue
-        tiles = extract(hu[rows], spacing_mm, line, spec, overlap=overlap)
+        tiles = extract(hu[rows], spacing_mm, line, spec, overlap=overlap, location_mm=location_mm)
         below = rows.start * spacing_mm[0]
         moved = [_lowered(v, below) for v in vertebrae]
         label, weight, grade = patch_truth(moved, tiles.boxes_mm)

@@ -33,6 +33,7 @@ from vcf_contract.contract import (
 from vcf_export.config import CPU, ONNX_RUNTIME_TINY, network_runtime
 from vcf_preprocess import admission, slices, spine
 from vcf_preprocess.aggregate import study_scores
+from vcf_preprocess.geometry import Volume
 from vcf_runtime import operating_point
 from vcf_server.assets import MODEL_REPOSITORY
 
@@ -90,20 +91,23 @@ class Pipeline:
         """Give NumPy back the threads that it had."""
         self._blas.restore_original_limits()
 
-    def analyze(self, hu: NDArray[np.int16], spacing_mm: tuple[float, float, float]) -> Scores:
-        """Scores of a canonical volume (z, y, x).
+    def analyze(self, volume: Volume) -> Scores:
+        """Scores of a canonical volume.
 
         Raises
         ------
         StudyRefused
             As the server refuses it.
         """
-        spacing = admission.check(hu, np.asarray(spacing_mm, np.float32))
-        indices = slices.pick_body(hu, spacing)
+        hu, location_mm = volume.hu, volume.slice_location_mm
+        spacing = admission.check(hu, np.asarray(volume.spacing_mm, np.float32))
+        indices = slices.pick_body(hu, spacing, location_mm)
         images = slices.detector_images(hu, spacing, indices, threads=self._threads)
         canal_grid = self.canal_grid(images)
         line = spine.locate(hu.shape, spacing, indices, canal_grid)
-        found = spine.reconstruct(hu, spacing, line, threads=self._threads, overlap=self._aggregation.overlap)
+        found = spine.reconstruct(
+            hu, spacing, line, threads=self._threads, overlap=self._aggregation.overlap, location_mm=location_mm
+        )
         answers = self.probabilities(found.patches, found.location)
         score, patch_scores, _ = study_scores(*answers, self._aggregation)
         return Scores(float(score), patch_scores, found)

@@ -142,7 +142,7 @@ def _serve(pipes: list[Connection], volume: Volume, repository: Path | None) -> 
     models = repository or MODEL_REPOSITORY
 
     def scores(pipeline: Pipeline) -> list[float]:
-        return [float(score) for score in pipeline.analyze(volume.hu, volume.spacing_mm).patch_scores]
+        return [float(score) for score in pipeline.analyze(volume).patch_scores]
 
     def loop(at_once: int, seconds: float) -> LoopAnswers:
         found: list[list[float]] = []

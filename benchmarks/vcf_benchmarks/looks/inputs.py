@@ -81,7 +81,11 @@ def recorded(address: str, series: Path) -> dict[str, Inputs]:
     volume = study.volume
     spacing = np.array(volume.spacing_mm, np.float32)
     sent: dict[str, Inputs] = {
-        contract.VCF.name: [(contract.VOLUME, volume.hu), (contract.SPACING_MM, spacing)],
+        contract.VCF.name: [
+            (contract.VOLUME, volume.hu),
+            (contract.SPACING_MM, spacing),
+            (contract.SLICE_LOCATION_MM, np.array([volume.slice_location_mm], np.float32)),
+        ],
         contract.VCF_DICOM.name: [(contract.DICOM_FILES, read_all(series))],
     }
     finish(_record_crop(address, volume, sent))

@@ -62,8 +62,7 @@ def _serve(pipes: list[Connection], models: Path) -> None:
                 while number not in studies:
                     arrived.wait()
             try:
-                volume = studies[number].volume
-                scores = pipeline.analyze(volume.hu, volume.spacing_mm)
+                scores = pipeline.analyze(studies[number].volume)
                 pipe.send((scores.study_score, scores.patch_scores.tolist()))
             except Exception as error:
                 pipe.send(error)

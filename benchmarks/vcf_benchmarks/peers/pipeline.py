@@ -42,7 +42,9 @@ class Pipeline:
         """Make it as the driver's environment says."""
         return cls(Path(os.environ[MODELS]), int(os.environ[THREADS]))
 
-    def __call__(self, voxels: Any, shape: list[int], spacing_mm: list[float]) -> dict[str, Any]:
+    def __call__(
+        self, voxels: Any, shape: list[int], spacing_mm: list[float], slice_location_mm: float
+    ) -> dict[str, Any]:
         """Return all findings, ready for JSON.
 
         Parameters
@@ -57,10 +59,10 @@ class Pipeline:
         """
         hu = np.frombuffer(voxels, "<i2").reshape(shape)
         spacing = admission.check(hu, np.array(spacing_mm, np.float32))
-        indices = slices.pick_body(hu, spacing)
+        indices = slices.pick_body(hu, spacing, slice_location_mm)
         images = slices.detector_images(hu, spacing, indices)
         (canal_grid,) = self._run(SPINAL_CORD_DETECTOR, images)
-        found = spine.prepare(hu, spacing, indices, canal_grid, self._aggregation.overlap)
+        found = spine.prepare(hu, spacing, indices, canal_grid, self._aggregation.overlap, slice_location_mm)
         (features,) = self._run(PATCH_ENCODER, found.patches)
         patch, study = self._run(SEQUENCE_HEAD, features, found.location)
         score, scores, probabilities = study_scores(patch, study, self._aggregation)

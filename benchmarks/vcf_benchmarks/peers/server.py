@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from vcf_benchmarks.peers.pipeline import MODELS, THREADS, WORKERS
-from vcf_contract.contract import SPACING_MM, VOLUME
+from vcf_contract.contract import SLICE_LOCATION_MM, SPACING_MM, VOLUME
 from vcf_contract.errors import SetupError
 from vcf_preprocess.geometry import Volume
 from vcf_server.ports import free_port
@@ -244,7 +244,11 @@ class Caller:
         """
         # A view of the voxels unless they are flipped: nothing is copied on this side.
         voxels = np.ascontiguousarray(volume.hu, "<i2").reshape(-1).view(np.uint8).data
-        fields = {"shape": list(volume.hu.shape), SPACING_MM.name: [float(mm) for mm in volume.spacing_mm]}
+        fields = {
+            "shape": list(volume.hu.shape),
+            SPACING_MM.name: [float(mm) for mm in volume.spacing_mm],
+            SLICE_LOCATION_MM.name: volume.slice_location_mm,
+        }
         if self.peer.form:
             head, tail = _form(fields)
             parts: list[bytes | memoryview] = [head, voxels, tail]

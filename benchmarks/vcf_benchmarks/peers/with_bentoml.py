@@ -21,6 +21,8 @@ class Analyser:
         self.pipeline = Pipeline.from_environment()
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def analyze(self, volume: Path, shape: list[int], spacing_mm: list[float]) -> dict[str, Any]:
+    def analyze(
+        self, volume: Path, shape: list[int], spacing_mm: list[float], slice_location_mm: float
+    ) -> dict[str, Any]:
         """Findings of the volume in the file."""
-        return self.pipeline(volume.read_bytes(), shape, spacing_mm)
+        return self.pipeline(volume.read_bytes(), shape, spacing_mm, slice_location_mm)

@@ -29,12 +29,15 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/analyze")  # type: ignore[untyped-decorator]  # of a package that may be missing
 async def analyze(
-    request: Request, shape: Annotated[list[int], Query()], spacing_mm: Annotated[list[float], Query()]
+    request: Request,
+    shape: Annotated[list[int], Query()],
+    spacing_mm: Annotated[list[float], Query()],
+    slice_location_mm: float,
 ) -> dict[str, Any]:
     """Findings of the volume in the body."""
     body = await request.body()
     pipeline: Pipeline = request.app.state.pipeline
-    findings: dict[str, Any] = await run_in_threadpool(pipeline, body, shape, spacing_mm)
+    findings: dict[str, Any] = await run_in_threadpool(pipeline, body, shape, spacing_mm, slice_location_mm)
     return findings
 
 

@@ -21,11 +21,14 @@ class Analyser(litserve.LitAPI):  # type: ignore[misc]
         """Load the networks; there is no other device than the CPU."""
         self.pipeline = Pipeline.from_environment()
 
-    def decode_request(self, request: Request) -> tuple[bytes, list[int], list[float]]:
-        """Volume, shape and spacing from what LitServe made of the request: its form."""
-        return request["volume"].file.read(), json.loads(request["shape"]), json.loads(request["spacing_mm"])
+    def decode_request(self, request: Request) -> tuple[bytes, list[int], list[float], float]:
+        """Volume, shape, spacing and location from what LitServe made of the request: its form."""
+        shape, spacing_mm, location_mm = (
+            json.loads(request[name]) for name in ("shape", "spacing_mm", "slice_location_mm")
+        )
+        return request["volume"].file.read(), shape, spacing_mm, location_mm
 
-    def predict(self, study: tuple[bytes, list[int], list[float]]) -> dict[str, Any]:
+    def predict(self, study: tuple[bytes, list[int], list[float], float]) -> dict[str, Any]:
         """Findings of the volume."""
         return self.pipeline(*study)
 

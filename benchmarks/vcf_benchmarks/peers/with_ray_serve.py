@@ -34,11 +34,12 @@ class Analyser:
         body = await request.body()
         query = request.query_params
         shape, spacing_mm = map(int, query.getlist("shape")), map(float, query.getlist("spacing_mm"))
-        return await asyncio.to_thread(self._analyze, body, list(shape), list(spacing_mm))
+        location_mm = float(query["slice_location_mm"])
+        return await asyncio.to_thread(self._analyze, body, list(shape), list(spacing_mm), location_mm)
 
-    def _analyze(self, body: bytes, shape: list[int], spacing_mm: list[float]) -> dict[str, Any]:
+    def _analyze(self, body: bytes, shape: list[int], spacing_mm: list[float], location_mm: float) -> dict[str, Any]:
         with self.alone:
-            return self.pipeline(body, shape, spacing_mm)
+            return self.pipeline(body, shape, spacing_mm, location_mm)
 
 
 def main() -> None:

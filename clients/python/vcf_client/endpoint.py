@@ -15,9 +15,9 @@ from vcf_client.faults import Fault, Remedy, fault
 from vcf_client.message import MAX_MESSAGE_BYTES, Answer, prepare, read_answer
 from vcf_client.region import Region, is_loopback
 from vcf_client.security import PLAIN, Security
-from vcf_contract.contract import ADMISSION, ADMISSION_REQUEST, LEAVE, Priority
+from vcf_contract.contract import ADMISSION, ADMISSION_REQUEST, LEAVE, Priority, Tensor
 from vcf_contract.errors import AccessDenied
-from vcf_contract.version import VERSION_PARAMETER
+from vcf_contract.version import VERSION_PARAMETER, before
 
 _SERVICE = kserve.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _IN_PASSING_S, _GOODBYE_S = 0.0, 3.0
@@ -99,6 +99,7 @@ class Endpoint:
         self._free: list[Region] = []
         self._said_s: dict[str, float] = {}
         self._admits_all_until = float("-inf")
+        self._version: str | None = None
         self._channel = calls.channel(address, connection.security.credentials(), connection.options(address, name))
         self._infer = self._channel.unary_unary(
             f"/{_SERVICE}/ModelInfer", response_deserializer=kserve.ModelInferResponse.FromString
@@ -183,7 +184,13 @@ class Endpoint:
         """The version of the contract that an entry model names; None where it names none, as servers of old."""
         answer = await self._call(self._model_config, kserve.ModelConfigRequest(name=model), timeout_s)
         parameters = answer.config.parameters
-        return parameters[VERSION_PARAMETER].string_value if VERSION_PARAMETER in parameters else None
+        version = parameters[VERSION_PARAMETER].string_value if VERSION_PARAMETER in parameters else None
+        self._version = version
+        return version
+
+    def takes(self, tensor: Tensor) -> bool:
+        """Tell whether an input may be sent: Triton refuses a request with one that its model does not know."""
+        return tensor.since is None or (self._version is not None and not before(self._version, tensor.since))
 
     async def borrow(self, nbytes: int, timeout_s: float) -> Region | None:
         """Shared memory of this size or more that the server has mapped; None if the two share none.

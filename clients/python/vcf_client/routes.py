@@ -172,7 +172,7 @@ class Route:
                 prepare,
                 entry.name,
                 request_id,
-                inputs,
+                [(tensor, content) for tensor, content in inputs if server.takes(tensor)],
                 budget_s=self.left_s(),
                 priority=self._priority,
                 parameters=parameters,
@@ -228,7 +228,7 @@ class Route:
 
 async def by_volume(route: Route, volume: Volume) -> Exchange:
     """The whole volume in one message."""
-    inputs: Inputs = [(contract.VOLUME, volume.hu), _spacing(volume)]
+    inputs: Inputs = [(contract.VOLUME, volume.hu), *_place(volume)]
     await route.begin(inputs)
     await route.ask(VCF, inputs)
     return route.done(VOLUME, VCF)
@@ -247,7 +247,7 @@ async def by_shm(route: Route, volume: Volume) -> Exchange:
     if await route.has_model(VCF_CROP):
         return await _scout_then_crop(route, volume, server)
     async with _shared(route, server, volume.hu) as content:
-        await route.ask(VCF, [(contract.VOLUME, content), _spacing(volume)])
+        await route.ask(VCF, [(contract.VOLUME, content), *_place(volume)])
     return route.done(SHM, VCF)
 
 
@@ -265,8 +265,9 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
     # As the server will see it: with another rounding the crop could lack a column.
     spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
     await route.begin()
-    indices = slices.pick_body(volume.hu, spacing)
-    about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), _spacing(volume)]
+    indices = slices.pick_body(volume.hu, spacing, volume.slice_location_mm)
+    voxel_mm, location = _place(volume)
+    about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), voxel_mm]
     images = await route.calls.work(slices.detector_images, volume.hu, spacing, indices, threads=STUDY_THREADS)
     scouted = await route.ask(
         VCF_SCOUT, [(contract.SLICE_IMAGES, images), (contract.SLICE_INDICES, indices), *about], timing="scout"
@@ -277,7 +278,7 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
 
     async def send(voxels: Content) -> None:
         origin = np.array((window.y.start, window.x.start), np.int32)
-        about_crop = [(contract.CROP_ORIGIN, origin), (contract.CENTRE_LINE_MM, line_mm), *about]
+        about_crop = [(contract.CROP_ORIGIN, origin), (contract.CENTRE_LINE_MM, line_mm), *about, location]
         await route.ask(VCF_CROP, [(contract.CROP, voxels), *about_crop])
 
     async def send_crop() -> None:
@@ -323,5 +324,9 @@ async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exc
     return route.done(DICOM, VCF_DICOM)
 
 
-def _spacing(volume: Volume) -> tuple[Tensor, Content]:
-    return contract.SPACING_MM, np.array(volume.spacing_mm, np.float32)
+def _place(volume: Volume) -> tuple[tuple[Tensor, Content], tuple[Tensor, Content]]:
+    """Spacing, and where the first slice lies in the patient."""
+    return (
+        (contract.SPACING_MM, np.array(volume.spacing_mm, np.float32)),
+        (contract.SLICE_LOCATION_MM, np.array([volume.slice_location_mm], np.float32)),
+    )

@@ -10,11 +10,11 @@ from vcf_preprocess.cores import STUDY_THREADS
 from vcf_runtime.step import answer
 
 
-def work(volume: Any, spacing_mm: Any) -> dict[str, Any]:
+def work(volume: Any, spacing_mm: Any, slice_location_mm: Any) -> dict[str, Any]:
     """Inputs and outputs as in the contract."""
     started_ns = time.monotonic_ns()
     spacing = admission.check(volume, spacing_mm)
-    indices = slices.pick_body(volume, spacing)
+    indices = slices.pick_body(volume, spacing, admission.location(slice_location_mm))
     images = slices.detector_images(volume, spacing, indices, threads=STUDY_THREADS)
     return {
         SLICE_IMAGES.name: images,

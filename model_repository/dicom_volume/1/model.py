@@ -20,6 +20,7 @@ from vcf_contract.contract import (
     SERIES_UID,
     SLICE_IMAGES,
     SLICE_INDICES,
+    SLICE_LOCATION_MM,
     SPACING_MM,
     STUDY_FLAGS,
     VOLUME,
@@ -56,10 +57,11 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
         study, series_uid = read_files(files, age_policy=age_policy)
     volume = study.volume
     read_ns = time.monotonic_ns()
-    indices = slices.pick_body(volume.hu, volume.spacing_mm)
+    indices = slices.pick_body(volume.hu, volume.spacing_mm, volume.slice_location_mm)
     return {
         VOLUME.name: volume.hu,
         SPACING_MM.name: volume.spacing_mm,
+        SLICE_LOCATION_MM.name: [volume.slice_location_mm],
         VOLUME_SHAPE.name: volume.hu.shape,
         # From mm instead of indices: what every position of the answer is in.
         PATIENT_AFFINE.name: volume.affine @ np.diag([*(1 / pitch for pitch in volume.spacing_mm[::-1]), 1]),

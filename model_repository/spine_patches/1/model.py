@@ -28,6 +28,7 @@ def work(
     crop_origin: Any,
     volume_shape: Any,
     spacing_mm: Any,
+    slice_location_mm: Any,
     centre_line_mm: Any,
     clock_ns: Any,
     overlap: float = 0.0,
@@ -40,7 +41,14 @@ def work(
     spacing = admission.check_shape(shape, spacing_mm)
     row, column = (0, 0) if crop_origin is None else (int(start) for start in crop_origin)
     line = centre_line.received(centre_line_mm, shape, spacing)
-    found = spine.reconstruct(Crop(crop, (row, column), shape), spacing, line, threads=STUDY_THREADS, overlap=overlap)
+    found = spine.reconstruct(
+        Crop(crop, (row, column), shape),
+        spacing,
+        line,
+        threads=STUDY_THREADS,
+        overlap=overlap,
+        location_mm=admission.location(slice_location_mm),
+    )
     # Behind another step this one's time begins where that one ended: getting the voxels here is a part of it.
     before = (started_ns,) if clock_ns is None else clock_ns
     return {

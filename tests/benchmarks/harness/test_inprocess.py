@@ -35,12 +35,12 @@ def blas_threads() -> list[int]:
 def test_as_many_threads_as_asked_and_all_given_back(tiny_repository, volume: Volume) -> None:
     before = blas_threads()
     with Pipeline(tiny_repository) as alone:
-        found_alone = alone.analyze(volume.hu, volume.spacing_mm)
+        found_alone = alone.analyze(volume)
     expected = found_alone.patch_scores
     with Pipeline(tiny_repository, studies_at_once=64) as shared:
         assert set(blas_threads()) == {1}
         with ThreadPoolExecutor(3) as pool:
-            found = list(pool.map(lambda _: shared.analyze(volume.hu, volume.spacing_mm), range(9)))
+            found = list(pool.map(lambda _: shared.analyze(volume), range(9)))
     assert blas_threads() == before
     assert len(expected) >= 2 and np.ptp(expected) > 1e-3
     for one in found:
@@ -53,7 +53,7 @@ def test_as_many_threads_as_asked_and_all_given_back(tiny_repository, volume: Vo
 
 def test_refuses_as_the_server_does(tiny_repository) -> None:
     with Pipeline(tiny_repository) as pipeline, pytest.raises(StudyRefused) as refused:
-        pipeline.analyze(np.zeros((5, 64, 64), np.int16), (5.0, 1.0, 1.0))
+        pipeline.analyze(Volume(np.zeros((5, 64, 64), np.int16), (5.0, 1.0, 1.0), np.eye(4)))
     assert refused.value.code is Code.TOO_SHORT
 
 
@@ -76,7 +76,7 @@ def test_answers_are_those_of_the_server(tiny_repository, triton_server, volume:
     from vcf_client import VcfClient
 
     with Pipeline(tiny_repository) as pipeline, VcfClient(triton_server.grpc_url, transport=transport) as client:
-        ours = pipeline.analyze(volume.hu, volume.spacing_mm)
+        ours = pipeline.analyze(volume)
         served = client.analyze(Study(volume, "case"))
     assert served.study_score == pytest.approx(ours.study_score, abs=1e-4)
     np.testing.assert_allclose([patch.score for patch in served.patches], ours.patch_scores, atol=1e-4)

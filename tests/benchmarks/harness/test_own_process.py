@@ -29,7 +29,7 @@ def process(tiny_repository, volume):
 
 def test_scores_are_those_of_the_pipeline_here(process, tiny_repository, volume) -> None:
     with Pipeline(tiny_repository) as pipeline:
-        here = pipeline.analyze(volume.hu, volume.spacing_mm).patch_scores
+        here = pipeline.analyze(volume).patch_scores
     assert process.scores() == pytest.approx([float(score) for score in here], abs=1e-6)
 
 

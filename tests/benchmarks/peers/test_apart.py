@@ -35,7 +35,7 @@ def test_each_caller_gets_the_answer_to_its_own_study(tiny_repository: Path) -> 
     with Pipeline(tiny_repository) as here:
 
         def directly(one: Any) -> Any:
-            scores = here.analyze(one.volume.hu, one.volume.spacing_mm)
+            scores = here.analyze(one.volume)
             return scores.study_score, scores.patch_scores.tolist()
 
         expected = [of(directly, one) for one in studies]

@@ -31,7 +31,7 @@ def test_a_peer_answers_as_the_pipeline_in_one_process(peer: Peer, volume: Volum
     from vcf_benchmarks.harness.inprocess import Pipeline
 
     with Pipeline(tiny_repository) as pipeline:
-        right = pipeline.analyze(volume.hu, volume.spacing_mm)
+        right = pipeline.analyze(volume)
     with PeerServer(peer, tiny_repository, workers=1) as running:
         family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
         caller = Caller(peer, running.port)

@@ -74,3 +74,22 @@ def test_a_tilt_is_taken_out_again_with_voids_in_front(volume: Volume, degrees: 
     assert (upright.hu[[0, -1]] == -1024).any(), "the voids that a tilt leaves"
     rows = upright.hu[len(upright.hu) // 2, 150:260, 20].astype(int)
     assert np.ptp(rows) <= 1, "a slice is axial again"
+
+
+@pytest.mark.slow
+def test_every_change_knows_where_it_lies_in_the_patient(volume: Volume) -> None:
+    """The ramp tells the height of each voxel, the column of bone its place in the slice."""
+    for one in made(volume):
+        if one.kind in ("brightness", "noise"):
+            continue
+        changed = one.make()
+        slice_index = len(changed.hu) // 2
+        image = changed.hu[slice_index].astype(float)
+        bone = image > 500
+        rows, columns = np.nonzero(bone)
+        dz, dy, dx = changed.spacing_mm
+        at = np.array([columns.mean() * dx, rows.mean() * dy, slice_index * dz])
+        place = changed.to_lps_mm(at)
+        height_mm = 2.0 * (float(np.median(image[bone])) - 600)
+        np.testing.assert_allclose(place, [139.5, 199.5, height_mm], atol=1.6, err_msg=str(one))
+        assert changed.slice_location_mm == pytest.approx(height_mm - slice_index * dz, abs=1.6), str(one)

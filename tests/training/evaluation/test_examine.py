@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from vcf_contract.errors import Code, StudyRefused
+from vcf_preprocess.geometry import Volume
 from vcf_training.evaluation import examine as examining
 from vcf_training.evaluation.cases import Study
 from vcf_training.evaluation.studies import of_phantom
@@ -68,3 +69,14 @@ def test_a_scan_that_the_server_would_refuse_is_refused_here(study: Study) -> No
     assert study.volume is not None
     short = replace(study, volume=replace(study.volume, hu=study.volume.hu[:20]))
     assert examining.examine(short, None).refused == "TOO_SHORT"  # type: ignore[arg-type]
+
+
+def test_whether_a_cut_scan_still_shows_a_height() -> None:
+    """Patches from 100 to 196 mm above the first slice, which lies 50 mm below the patient's origin."""
+    boxes = np.array([[0, 0, 148, 1, 1, 196], [0, 0, 100, 1, 1, 148]], np.float32)
+    analysis = SimpleNamespace(spine=SimpleNamespace(patch_boxes_mm=boxes))
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[2, 3] = -50.0
+    volume = Volume(np.zeros((4, 4, 4), np.int16), (2.0, 1.0, 1.0), affine)
+    for extent, shown in (((50.0, 98.0), True), ((98.0, 146.5), True), ((100.0, 148.0), False), ((47.0, 95.0), False)):
+        assert examining._shows(analysis, volume, np.array(extent)) == shown  # type: ignore[arg-type]

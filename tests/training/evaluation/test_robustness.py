@@ -37,6 +37,15 @@ def test_sizes_and_flips_are_counted_for_all_for_a_kind_and_for_a_study() -> Non
     assert [row["worst"]["kind"] for row in found["by_study"]] == ["tilt", "trimmed"]
 
 
+def test_cuts_that_take_the_highest_box_away_are_told_apart() -> None:
+    gone = replace(changed("trimmed", 0.05, 0.9), shown=False)
+    cases = [replace(case(0, 0.9), changed=(gone, changed("trimmed", 0.88, 0.9)))]
+    found = of_changes(cases, 0.5)
+    assert (found["all"]["changes"], found["shown"]["changes"]) == (2, 1)
+    assert found["all"]["flipped"] == 0.5 and found["shown"]["flipped"] == 0.0
+    assert found["shown"]["largest"] == pytest.approx(0.02)
+
+
 def test_the_largest_changes_come_first() -> None:
     assert [(a.name, one.kind) for a, one in worst(CASES)] == [("study-0", "tilt"), ("study-1", "trimmed")]
     assert len(worst(CASES, 1)) == 1

@@ -98,7 +98,7 @@ def _known_canal(scan: Scan, finder: CanalFinder | None) -> Array | None:
     if scan.canal_mm is not None or finder is None:
         return scan.canal_mm
     volume = scan.volume
-    indices = slices.pick_body(volume.hu, volume.spacing_mm)
+    indices = slices.pick_body(volume.hu, volume.spacing_mm, volume.slice_location_mm)
     grid = finder(slices.detector_images(volume.hu, volume.spacing_mm, indices))
     line = locate(volume.hu.shape, volume.spacing_mm, indices, grid)
     centres = np.full((len(volume.hu), 2), np.nan)

@@ -172,7 +172,8 @@ class Case:
 class Changed:
     """A study under one of ``vcf_training.evaluation.changes``: its score, or the code of its refusal.
 
-    ``less`` is the unchanged study's score; ``case`` is kept of the largest change alone, for the picture.
+    ``less`` is the unchanged study's score; ``case`` is kept of the largest change alone, for the picture. ``shown``
+    tells whether patches still cover the box that scored highest: a cut may take away what the score was of.
     """
 
     kind: str
@@ -181,6 +182,7 @@ class Changed:
     refused: str | None
     less: float
     case: Case | None = field(default=None, repr=False)
+    shown: bool = True
 
     @property
     def by(self) -> float | None:
@@ -193,4 +195,4 @@ class Changed:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the change as it stands in the JSON."""
-        return {"kind": self.kind, "name": self.name, "score": self.score, "refused": self.refused}
+        return {n: getattr(self, n) for n in ("kind", "name", "score", "refused", "shown")}

@@ -16,7 +16,7 @@ from vcf_client.acceptance import MAX_THICKNESS_MM
 from vcf_client.dicom.tilt import unshear
 from vcf_contract.spec import MIN_COVERAGE_MM
 from vcf_preprocess.crop import Window, cut
-from vcf_preprocess.geometry import Volume
+from vcf_preprocess.geometry import Volume, affine_from
 from vcf_preprocess.tent import AIR_HU
 from vcf_training.phantom import Vertebra
 
@@ -123,11 +123,15 @@ def _with(volume: Volume, hu: NDArray[np.floating[Any]]) -> Volume:
 
 
 def _cut(volume: Volume, window: Window) -> Volume:
-    return replace(volume, hu=cut(volume.hu, window).hu)
+    affine = affine_from(affine_from(volume.affine, 1, window.y.start), 0, window.x.start)
+    return replace(volume, hu=cut(volume.hu, window).hu, affine=affine)
 
 
 def _padded(volume: Volume, margin: tuple[int, int, int]) -> Volume:
-    return replace(volume, hu=np.pad(volume.hu, [(n, n) for n in margin], constant_values=AIR_HU))
+    affine = volume.affine
+    for axis, count in enumerate(reversed(margin)):
+        affine = affine_from(affine, axis, -count)
+    return replace(volume, hu=np.pad(volume.hu, [(n, n) for n in margin], constant_values=AIR_HU), affine=affine)
 
 
 def _blank(volume: Volume, count: int) -> Volume:
@@ -139,15 +143,21 @@ def _brighter(volume: Volume, gain: float) -> Volume:
 
 
 def _every_second(volume: Volume, first: int) -> Volume:
-    dz, dy, dx = volume.spacing_mm
-    return replace(volume, hu=np.ascontiguousarray(volume.hu[first::2]), spacing_mm=(2 * dz, dy, dx))
+    return replace(_thicker(volume, first), hu=np.ascontiguousarray(volume.hu[first::2]))
 
 
 def _paired(volume: Volume) -> Volume:
-    dz, dy, dx = volume.spacing_mm
     even = len(volume.hu) // 2 * 2
     mean = (volume.hu[0:even:2].astype(np.float32) + volume.hu[1:even:2]) / 2
-    return replace(_with(volume, mean), spacing_mm=(2 * dz, dy, dx))
+    return _with(_thicker(volume, 0.5), mean)
+
+
+def _thicker(volume: Volume, first: float) -> Volume:
+    """The volume with slices twice as far apart, the first of them at this index of its own; voxels as they were."""
+    dz, dy, dx = volume.spacing_mm
+    affine = affine_from(volume.affine, 2, first)
+    affine[:3, 2] *= 2
+    return replace(volume, spacing_mm=(2 * dz, dy, dx), affine=affine)
 
 
 def _mean_of_three(volume: Volume) -> Volume:
@@ -200,4 +210,5 @@ def tilted(volume: Volume, degrees: float, canal_y_mm: float) -> Volume:
     affine[:3, 1] += rise * affine[:3, 0]
     upright = unshear(leaning, affine)
     start, end = upright.about_spine()
-    return replace(volume, hu=np.ascontiguousarray(upright.hu[start:end]))
+    moved = affine_from(upright.affine, 0, start)[:, [2, 1, 0, 3]]
+    return replace(volume, hu=np.ascontiguousarray(upright.hu[start:end]), affine=moved)

@@ -2,6 +2,7 @@
 """The whole pipeline on one study, in this process: what the server would answer, beside what is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from vcf_training.evaluation.changes import changes
 from vcf_training.evaluation.explain import explain
 from vcf_training.reference import Analysis, analyze
 from vcf_training.store import Networks
+
+_SAME_MM = 1.0
+"""Ends of the covered spine move by less than that with noise or another field of view."""
 
 
 def examine(study: Study, networks: Networks, *, explain_from: float | None = None, change: bool = False) -> Case:
@@ -50,7 +54,7 @@ def examine(study: Study, networks: Networks, *, explain_from: float | None = No
         known = replace(
             known, traits={"slice_mm": round(volume.spacing_mm[0], 2), "noise_hu": noise_hu(volume), **study.traits}
         )
-        analysis = analyze(volume.hu, check(volume.hu, np.array(volume.spacing_mm)), networks)
+        analysis = _analyzed(volume, networks)
     except StudyRefused as refusal:
         return replace(known, refused=str(refusal.code), reason=refusal.sentence)
     spine = analysis.spine
@@ -67,6 +71,11 @@ def examine(study: Study, networks: Networks, *, explain_from: float | None = No
     return found
 
 
+def _analyzed(volume: Volume, networks: Networks) -> Analysis:
+    check(volume.hu, np.array(volume.spacing_mm))
+    return analyze(volume, networks)
+
+
 def _levels_found(study: Study, analysis: Analysis) -> tuple[str, ...]:
     box = analysis.spine.patch_boxes_mm[int(np.argmax(analysis.patch_scores))]
     return levels_in(study, float(box[2]), float(box[5]))
@@ -76,21 +85,30 @@ def _changed(study: Study, found: Case, canal_mm: NDArray[np.float32], networks:
     """The study under every change; with its case where the score changed most."""
     assert study.volume is not None
     assert found.score is not None
+    highest_mm = found.boxes_mm[int(np.argmax(found.patch_scores))][[2, 5]] + study.volume.slice_location_mm
     results: list[Changed] = []
     for change in changes(study.volume, canal_mm, found.fractures):
         volume = change.make()
         try:
-            analysis = analyze(volume.hu, check(volume.hu, np.array(volume.spacing_mm)), networks)
+            analysis = _analyzed(volume, networks)
         except StudyRefused as refusal:
             results.append(Changed(change.kind, change.name, None, str(refusal.code), found.score))
             continue
         score = analysis.study_score
-        one = Changed(change.kind, change.name, score, None, found.score)
+        shown = _shows(analysis, volume, highest_mm)
+        one = Changed(change.kind, change.name, score, None, found.score, shown=shown)
         if abs(score - found.score) > max((abs(other.by or 0.0) for other in results), default=-1.0):
             results = [replace(other, case=None) for other in results]
             one = replace(one, case=_answered(replace(found, name=f"{study.name}, {change}"), analysis))
         results.append(one)
     return tuple(results)
+
+
+def _shows(analysis: Analysis, volume: Volume, extent_mm: NDArray[np.floating[Any]]) -> bool:
+    """Tell whether patches cover an extent of heights in the patient."""
+    boxes = analysis.spine.patch_boxes_mm + volume.slice_location_mm
+    low, high = extent_mm
+    return bool(boxes[:, 2].min() <= low + _SAME_MM and high - _SAME_MM <= boxes[:, 5].max())
 
 
 def _answered(case: Case, analysis: Analysis) -> Case:

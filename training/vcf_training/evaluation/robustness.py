@@ -24,6 +24,7 @@ def of_changes(cases: Iterable[Case], threshold: float) -> dict[str, Any]:
         "studies": len(changed),
         "small": SMALL,
         "all": row(every, threshold),
+        "shown": row([one for one in every if one.shown], threshold),
         "kinds": [
             {"kind": kind, "what": what} | row([one for one in every if one.kind == kind], threshold)
             for kind, what in KINDS.items()
