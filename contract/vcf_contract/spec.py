@@ -43,6 +43,9 @@ class CentreLineSpec:
     """Largest antero-posterior step over 30 mm of height."""
     max_jump_lr_mm: float = 20.0
     max_gap_mm: float = 90.0
+    max_kink: float = 1.0
+    """Largest change of direction, in mm across per mm of height, at the outermost slice but one: beyond it, what was
+    found on the outermost is something else. Spines, scoliotic and kyphotic ones too, have up to 0.75."""
     hold_beyond_mm: float = 30.0
     """The line is held constant this far beyond the outermost accepted slice; the spine ends there."""
     min_hits: int = 3

@@ -61,6 +61,7 @@ def fit(
     z, centres = np.asarray(z_mm, np.float64), np.asarray(centres_mm, np.float64)
     sure = np.flatnonzero(np.asarray(confidence) >= DETECTOR.min_confidence)
     kept = sure[_most_plausible_chain(z[sure], centres[sure], np.asarray(confidence)[sure], spec)]
+    kept = _without_kinked_ends(kept, z, centres, spec)
     wanted = max(spec.min_hits, int(np.ceil(spec.min_hit_share * len(z))))
     if len(kept) < wanted:
         raise StudyRefused(
@@ -161,6 +162,27 @@ def _sacrum_mm(
     top = int(steep[-1])
     limit = float(np.interp(-spec.sacrum_slope, slope[top : top + 2], middles[top : top + 2]))
     return limit - spec.sacrum_margin_mm
+
+
+def _without_kinked_ends(
+    kept: NDArray[np.intp], z: NDArray[np.float64], centres: NDArray[np.float64], spec: CentreLineSpec
+) -> NDArray[np.intp]:
+    """The chain without an outermost slice to which the line would bend sharply, though it ran straight until there.
+
+    Slices at the ends are seen in part where a tilt was taken out, and nothing beyond them corrects a step that is just
+    short enough for the chain.
+    """
+    for ends in (slice(-4, None), slice(3, None, -1)):
+        outer = kept[ends]
+        if len(kept) < spec.min_hits + 2:
+            break
+        # Close slices differ by the detector's own error, as in the chain.
+        rise = np.maximum(np.abs(np.diff(z[outer])), DETECTOR.slice_every_mm)
+        slope = np.diff(centres[outer], axis=0) / rise[:, None]
+        straight, kink = np.linalg.norm(np.diff(slope, axis=0), axis=1)
+        if kink > spec.max_kink >= straight:
+            kept = kept[kept != outer[-1]]
+    return kept
 
 
 def _most_plausible_chain(

@@ -38,6 +38,35 @@ def test_an_outlier_is_replaced_by_its_neighbours(outlier, off_mm):
     assert Code.CANAL_INTERPOLATED in line.flags
 
 
+@pytest.mark.parametrize("end", [0, -1])
+@pytest.mark.parametrize("off_mm", [(0, 34), (15, 32), (-15, 32)])
+def test_a_sharp_bend_at_an_end_is_no_spine(end, off_mm):
+    """A step that a chain allows, 35 mm antero-posterior in 30 mm: the line ran straight until there. It is held."""
+    centres, confidence = detections()
+    wrong = centres.copy()
+    wrong[end] = wrong[1 if end == 0 else -2] + off_mm
+    line = fit(Z, wrong, confidence, N, DZ)
+    held = line.points_mm[:12] if end == 0 else line.points_mm[-12:]
+    np.testing.assert_allclose(held[:, :2], np.tile(centres[1 if end == 0 else -2], (12, 1)))
+    assert line.flags == (Code.CANAL_EXTRAPOLATED,)
+
+
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_bend_as_spines_have_it_stays(end):
+    centres, confidence = detections()
+    centres[end, 1] += 0.75 * 30
+    line = fit(Z, centres, confidence, N, DZ)
+    assert line.points_mm[end, 1] == pytest.approx(centres[end, 1])
+    assert line.flags == ()
+
+
+def test_with_few_slices_nobody_knows_which_one_is_wrong():
+    centres, confidence = detections()
+    centres[3, 1] -= 34
+    line = fit(Z[:4], centres[:4], confidence[:4], 37, DZ)
+    assert line.points_mm[-1, 1] == pytest.approx(centres[3, 1])
+
+
 def test_two_agreeing_outliers_do_not_outvote_the_spine():
     centres, confidence = detections()
     centres[[4, 5]] += [100, -80]
