@@ -47,7 +47,7 @@ test('an answer becomes findings in the axes of the patient', async (t) => {
   const address = await fakeServer(t, (_, done) => done(null, asMessage(answer())));
   const { bytes_sent, timings_ms, ...findings } = await connect(t, address).analyze(await study(t));
   assert.deepEqual(findings, {
-    schema_version: '2.0',
+    schema_version: contract.schema_version,
     notice: contract.notice,
     series_id: createHmac('sha256', 'secret').update('1.2.3').digest('hex').slice(0, 16),
     study_score: 0.7,
