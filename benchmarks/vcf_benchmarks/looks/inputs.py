@@ -24,7 +24,7 @@ from vcf_client.endpoint import Connection
 from vcf_client.message import Answer, Inputs
 from vcf_client.reader import read_study
 from vcf_client.retry import Retry
-from vcf_client.routes import Route, by_crop
+from vcf_client.routes import Route, by_crop, place
 from vcf_client.servers import Servers
 from vcf_contract import contract
 from vcf_contract.contract import Ensemble, Tensor
@@ -79,13 +79,8 @@ def recorded(address: str, series: Path) -> dict[str, Inputs]:
     """Inputs of every entry model for a series of DICOM files, by the entry model's name."""
     study = read_study(series)
     volume = study.volume
-    spacing = np.array(volume.spacing_mm, np.float32)
     sent: dict[str, Inputs] = {
-        contract.VCF.name: [
-            (contract.VOLUME, volume.hu),
-            (contract.SPACING_MM, spacing),
-            (contract.SLICE_LOCATION_MM, np.array([volume.slice_location_mm], np.float32)),
-        ],
+        contract.VCF.name: [(contract.VOLUME, volume.hu), *place(volume)],
         contract.VCF_DICOM.name: [(contract.DICOM_FILES, read_all(series))],
     }
     finish(_record_crop(address, volume, sent))

@@ -228,7 +228,7 @@ class Route:
 
 async def by_volume(route: Route, volume: Volume) -> Exchange:
     """The whole volume in one message."""
-    inputs: Inputs = [(contract.VOLUME, volume.hu), *_place(volume)]
+    inputs: Inputs = [(contract.VOLUME, volume.hu), *place(volume)]
     await route.begin(inputs)
     await route.ask(VCF, inputs)
     return route.done(VOLUME, VCF)
@@ -247,7 +247,7 @@ async def by_shm(route: Route, volume: Volume) -> Exchange:
     if await route.has_model(VCF_CROP):
         return await _scout_then_crop(route, volume, server)
     async with _shared(route, server, volume.hu) as content:
-        await route.ask(VCF, [(contract.VOLUME, content), *_place(volume)])
+        await route.ask(VCF, [(contract.VOLUME, content), *place(volume)])
     return route.done(SHM, VCF)
 
 
@@ -266,7 +266,7 @@ async def _scout_then_crop(route: Route, volume: Volume, shares_memory: Endpoint
     spacing = admission.check_shape(shape, np.array(volume.spacing_mm, np.float32))
     await route.begin()
     indices = slices.pick_body(volume.hu, spacing, volume.slice_location_mm)
-    voxel_mm, location = _place(volume)
+    voxel_mm, location = place(volume)
     about: list[tuple[Tensor, Content]] = [(contract.VOLUME_SHAPE, np.array(shape, np.int32)), voxel_mm]
     images = await route.calls.work(slices.detector_images, volume.hu, spacing, indices, threads=STUDY_THREADS)
     scouted = await route.ask(
@@ -324,8 +324,8 @@ async def by_dicom(route: Route, files: Sequence[bytes], age_policy: str) -> Exc
     return route.done(DICOM, VCF_DICOM)
 
 
-def _place(volume: Volume) -> tuple[tuple[Tensor, Content], tuple[Tensor, Content]]:
-    """Spacing, and where the first slice lies in the patient."""
+def place(volume: Volume) -> tuple[tuple[Tensor, Content], tuple[Tensor, Content]]:
+    """Inputs that say where a volume lies: its spacing, and the place of its first slice in the patient."""
     return (
         (contract.SPACING_MM, np.array(volume.spacing_mm, np.float32)),
         (contract.SLICE_LOCATION_MM, np.array([volume.slice_location_mm], np.float32)),
