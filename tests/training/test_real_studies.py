@@ -106,3 +106,14 @@ def test_a_mask_with_fractures_is_seen_as_it_is_and_stretched_back(
     assert studies.study_label.tolist() == [0, 1]
     assert studies.study_grade.tolist() == [0, 3]
     assert studies.name[0] == studies.name[1]
+
+
+def test_what_was_drawn_by_another_preparation_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel that resamples is a constant of the contract: a change of it must not leave old patches in use."""
+    code = tmp_path / "code.py"
+    code.write_text("one")
+    monkeypatch.setattr(real_studies, "preparation_code", lambda: [code])
+    one = real_studies._digest("warp", None)
+    assert one == real_studies._digest("warp", None)
+    code.write_text("another")
+    assert one != real_studies._digest("warp", None)

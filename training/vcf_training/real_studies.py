@@ -18,7 +18,7 @@ from vcf_training.data.sources import Use
 from vcf_training.drawn import load_drawn
 from vcf_training.masks import Look, MaskSpine, load_mask_spines, rendered
 from vcf_training.studies import Studies
-from vcf_training.views import Crop, view
+from vcf_training.views import Crop, preparation_code, view
 from vcf_training.warp import Patient, WarpedSpine, load_patients, warped_spine
 from vcf_training.warp.patients import graded_patient, known_vertebrae
 
@@ -198,7 +198,7 @@ def _seen(made: WarpedSpine, name: str, number: int, views: int, crop: Crop) -> 
 def _digest(source: str, description: object) -> str:
     root = Path(__file__).parent
     folders = {"warp"} | {source}
-    code = [Path(__file__), root / "views.py"]
+    code = [Path(__file__), root / "views.py", *preparation_code()]
     for folder in sorted(folders):
         code += [*root.glob(f"{folder}/*.py"), *root.glob(f"{folder}/*.csv")]
     return code_digest(code, description)
