@@ -29,4 +29,5 @@ RUN grep -E '^(openvino|onnxruntime)==' /src/constraints.txt | xargs pip install
 # A backend must lie inside the backend directory, links to elsewhere are refused: hence the copy.
 COPY backends /opt/vcf/backends
 RUN cp -r /opt/tritonserver/backends/python /opt/vcf/backends/python && chmod -R a+rX /opt/vcf/backends
-ENV ORT_DISABLE_TELEMETRY=1 OPENVINO_TELEMETRY_OPT_OUT=1
+# Within a container niceness says who goes first, and a refusal is not to wait for the networks (docs/operations.md).
+ENV ORT_DISABLE_TELEMETRY=1 OPENVINO_TELEMETRY_OPT_OUT=1 VCF_NICENESS=10

@@ -7,6 +7,7 @@ Importing this module provides ``triton_python_backend_utils``.
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
@@ -86,6 +87,27 @@ class Request:
     def requested_output_names(self):
         return self._outputs
 
+    def get_response_sender(self):
+        return ResponseSender(self)
+
+    def on_response(self, response):
+        """What a test does with a response that was sent, not returned."""
+
+
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+
+
+class ResponseSender:
+    """Sends one response, as of a model that is not decoupled."""
+
+    def __init__(self, request):
+        self._request, self._open = request, True
+
+    def send(self, response, flags=0):
+        assert self._open and flags == TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        self._open = False
+        self._request.on_response(response)
+
 
 class Logger:
     errors: ClassVar[list[str]] = []
@@ -117,6 +139,14 @@ class Metric:
 
     def set(self, value):
         MetricFamily.values[self.key] = value
+
+
+def counted(name, labels, value):
+    """Tell whether a metric reaches a value: refusals are counted in a moment."""
+    end = time.monotonic() + 10
+    while MetricFamily.values.get((name, labels)) != value and time.monotonic() < end:
+        time.sleep(0.01)
+    return MetricFamily.values.get((name, labels)) == value
 
 
 def get_input_tensor_by_name(request, name):
@@ -152,4 +182,5 @@ def arguments(model: Path, config: str, version: str = "1") -> dict[str, str]:
 _stub = ModuleType("triton_python_backend_utils")
 for _member in (Tensor, TritonError, InferenceResponse, Logger, MetricFamily, get_input_tensor_by_name):
     setattr(_stub, _member.__name__, _member)
+_stub.TRITONSERVER_RESPONSE_COMPLETE_FINAL = TRITONSERVER_RESPONSE_COMPLETE_FINAL
 sys.modules.setdefault("triton_python_backend_utils", _stub)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from vcf_contract import telemetry
-from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer
+from vcf_runtime import niceness
+from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answering
 
 telemetry.switch_off()
 
@@ -95,6 +96,7 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read, check and load the network; a `ConfigError` keeps the model from loading."""
+        niceness.come_after()
         self.model = RuntimeModel.from_args(args, "model.onnx")
         self.model.check_parameters(PARAMETERS, ELSEWHERE)
         options = session_options(self.model.config, self.model.parameters)
@@ -103,10 +105,11 @@ class TritonPythonModel:
         self.run_options = onnxruntime.RunOptions()
         if ARENA_SHRINKAGE in self.model.parameters:
             self.run_options.add_run_config_entry(ARENA_SHRINKAGE, self.model.parameters[ARENA_SHRINKAGE])
+        self._answer = answering(self.model)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer the requests that Triton's batcher put together."""
-        return answer(self.model, requests, self._infer)
+        return self._answer(requests, self._infer)
 
     def _infer(self, inputs: Arrays) -> Arrays:
         names = [port.name for port in self.model.outputs]

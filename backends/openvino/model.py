@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from vcf_contract import telemetry
-from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answer
+from vcf_runtime import niceness
+from vcf_runtime.runtime_model import OWN_PARAMETERS, Arrays, ConfigError, Port, RuntimeModel, answering
 
 telemetry.switch_off()
 
@@ -93,6 +94,7 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read, check and compile the network; a `ConfigError` keeps the model from loading."""
+        niceness.come_after()
         self.model = RuntimeModel.from_args(args, "model.xml")
         self.model.check_parameters([*PROPERTIES, *SWITCHES, *OWN_PARAMETERS], ELSEWHERE)
         compile_properties = properties(self.model.parameters)
@@ -102,10 +104,11 @@ class TritonPythonModel:
             network.reshape({port.name: openvino.PartialShape(list(port.shape)) for port in self.model.inputs})
         self.model.check_network(_ports(network.inputs), _ports(network.outputs))
         self.request = core.compile_model(network, "CPU", compile_properties).create_infer_request()
+        self._answer = answering(self.model)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer the requests that Triton's batcher put together."""
-        return answer(self.model, requests, self._infer)
+        return self._answer(requests, self._infer)
 
     def _infer(self, inputs: Arrays) -> Arrays:
         outputs = self.request.infer(inputs, share_inputs=True)

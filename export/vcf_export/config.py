@@ -89,7 +89,7 @@ PYTHON_INSTANCES = {
 """Studies prepared at a time. With a GPU the preparation on the CPU is what limits throughput."""
 PYTHON_INSTANCES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), PYTHON_INSTANCES[CPU])
 
-STUDIES = {GPU: (32, 8), CPU: (5, 3)}
+STUDIES = {GPU: (32, 8), CPU: (4, 3)}
 STUDIES |= dict.fromkeys((CPU_BF16, CPU_INT8, ONNXRUNTIME), STUDIES[CPU])
 """Routine studies that are in flight or wait at a time, and urgent ones beside them. A study more is refused. A few
 more than saturate a server: enough that it never waits for work, and few enough that those taken are answered in
@@ -98,18 +98,27 @@ QUEUE_BOUNDED = (AXIAL_SLICES.name, DICOM_VOLUME.name)
 """Models that only ever come first. Studies that did not ask for admission wait in their queues with all their voxels.
 A bound inside an ensemble would waste what has been done, and older Tritons lose track of a study refused there
 (https://github.com/triton-inference-server/core/pull/470)."""
+URGENT_FIRST = (*QUEUE_BOUNDED, SPINE_PATCHES.name)
+"""Models with Triton's priorities. With them Triton hands out work only to an instance that is idle, and misses the
+moment at which one becomes so (2.51) until the next request comes or half a second has passed; so they are not for a
+model of one instance. At the encoder, which studies wait for without a GPU, `vcf_runtime.turns` lets urgent ones
+overtake."""
 
 
-def queue_policy(model: Model, form: str) -> dict[str, Value]:
-    """Tell how requests of a model wait: urgent ones first, and none for longer than its own timeout, if it has one."""
-    policy: dict[str, Value] = {"timeout_action": Enum("REJECT"), "allow_timeout_override": True}
+def batching(model: Model, form: str) -> dict[str, Value]:
+    """Tell how requests of a model wait for it and are merged; empty where each is handed on as it comes.
+
+    No timeouts: `vcf_runtime.deadline` ends what is late, and Triton's override needs a default to be of effect.
+    """
+    found: dict[str, Value] = {}
+    if model.max_batch_size:
+        # No preferred sizes: they are met only by an exact sum, and studies differ in their number of patches.
+        found["max_queue_delay_microseconds"] = model.batch_delay_us
+    if model.name in URGENT_FIRST:
+        found |= {"priority_levels": PRIORITY_LEVELS, "default_priority_level": Priority.ROUTINE.level}
     if model.name in QUEUE_BOUNDED:
-        policy["max_queue_size"] = sum(STUDIES[form])
-    return {
-        "priority_levels": PRIORITY_LEVELS,
-        "default_priority_level": Priority.ROUTINE.level,
-        "default_queue_policy": policy,
-    }
+        found["default_queue_policy"] = {"max_queue_size": sum(STUDIES[form])}
+    return found
 
 
 OPENVINO = {
@@ -302,12 +311,8 @@ def _model(model: Model, form: str) -> dict[str, Value]:
         "output": [_tensor(tensor) for tensor in model.outputs],
         "instance_group": [_instances(model, form)],
     }
-    # The batcher keeps the queue, also of models whose requests it may not merge.
-    batching: dict[str, Value] = {}
-    if model.max_batch_size:
-        # No preferred sizes: they are met only by an exact sum, and studies differ in their number of patches.
-        batching["max_queue_delay_microseconds"] = model.batch_delay_us
-    message["dynamic_batching"] = batching | queue_policy(model, form)
+    if waiting := batching(model, form):
+        message["dynamic_batching"] = waiting
     if parameters := _parameters(model, form):
         message["parameters"] = entries({key: {"string_value": value} for key, value in parameters.items()})
     if model.warms_up:

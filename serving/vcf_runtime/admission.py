@@ -7,7 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from vcf_contract.contract import ANSWERED_BY, COUNTED_BY, MOST_ROUTINE, MOST_URGENT, SELF_TEST, Model, Priority
+from vcf_contract.contract import (
+    ANSWERED_BY,
+    COUNTED_BY,
+    MOST_ROUTINE,
+    MOST_URGENT,
+    SELF_TEST,
+    SPINE_PATCHES,
+    Model,
+    Priority,
+)
 from vcf_contract.errors import DeadlineExceeded, Overloaded
 from vcf_runtime import deadline, load_metrics
 from vcf_runtime.deadline import key_of
@@ -100,6 +109,8 @@ class Visit:
         if not self._first:
             deadline.check(request, self._model.name)
             return
+        if self._id == SELF_TEST:
+            STUDIES.show()
         state = STUDIES.state(self._key) if self._id else EMPTY
         known = state != EMPTY
         if state == LEFT:
@@ -119,8 +130,9 @@ class Visit:
         if self._model.name == ANSWERED_BY.name:
             STUDIES.answered(self._key)
         elif self._first and not self._id and first_mark_ns is not None and self._counts:
-            STUDIES.failed(self._key)
-            STUDIES.take(key_at(first_mark_ns), self._unasked_us, urgent=True)
+            STUDIES.rename(self._key, key_at(first_mark_ns), self._unasked_us)
+        elif self._id and self._model.name == SPINE_PATCHES.name:
+            STUDIES.waits(self._key)
 
     def failed(self) -> None:
         """Call if the step failed or refused the study: no other step will see it."""

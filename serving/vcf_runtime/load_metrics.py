@@ -4,7 +4,9 @@
 Each process makes its own with the first value that it has; those of one name and label are one to Triton.
 """
 
+import threading
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
@@ -41,8 +43,20 @@ def begin() -> None:
 
 
 def count_refusal(priority: Priority) -> None:
-    """Count a study that found no room."""
-    _refused(priority).increment(1)
+    """Count a study that found no room, in a moment: the answer no does not wait for Triton to have counted it."""
+    _to_count().put(priority)
+
+
+@cache
+def _to_count() -> "SimpleQueue[Priority]":
+    waiting: SimpleQueue[Priority] = SimpleQueue()
+    threading.Thread(target=_count, args=(waiting,), name="count-refusals", daemon=True).start()
+    return waiting
+
+
+def _count(waiting: "SimpleQueue[Priority]") -> None:
+    while True:
+        _refused(waiting.get()).increment(1)
 
 
 def show_in_flight(count: int) -> None:

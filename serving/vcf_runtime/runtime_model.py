@@ -7,6 +7,7 @@ Runs inside Triton's Python stub, which provides ``triton_python_backend_utils``
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import DTypeLike, NDArray
 
-from vcf_contract.contract import MOST_ROWS, ROWS_A_PASS
+from vcf_contract.contract import MOST_ROWS, PATCH_ENCODER, ROWS_A_PASS
 from vcf_contract.errors import Code, DeadlineExceeded, StudyRefused
 from vcf_runtime import admission, deadline, impossible_shapes, parent, received
+from vcf_runtime.studies import STUDIES
+from vcf_runtime.turns import Turns
 
 impossible_shapes.see_as_empty()
 parent.end_with_server()
@@ -39,6 +42,7 @@ OWN_PARAMETERS = (ROWS_A_PASS, MOST_ROWS)
 """Accepted beside those of the official backends, which ignore them."""
 Arrays = dict[str, NDArray[Any]]
 Infer = Callable[[Arrays], Arrays]
+Execute = Callable[[Sequence[Any], Infer], list[Any]]
 
 
 class ConfigError(ValueError):
@@ -76,6 +80,11 @@ class RuntimeModel:
     """The most rows of a batch that go through at a time; None is all of them."""
     most_rows: int | None = None
     """The most rows of a request to a model that does not batch; None is any number."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Tell whether urgent studies overtake here, not in Triton's queue: the encoder, where it merges none."""
+        return self.name == PATCH_ENCODER.name and self.max_batch_size == 0
 
     @classmethod
     def from_args(cls, args: Mapping[str, str], default_file_name: str) -> "RuntimeModel":
@@ -177,6 +186,16 @@ def _fits(configured: Port, network: Port, *, exact: bool) -> bool:
         there in (-1, here) or (here == -1 and not exact)
         for here, there in zip(configured.shape, network.shape, strict=True)
     )
+
+
+def answering(model: RuntimeModel) -> Execute:
+    """Return what answers the requests that Triton hands over together: `answer`, by `Turns` where it has to be."""
+    if not model.takes_turns:
+        return partial(answer, model)
+    turns = Turns(STUDIES)
+    return lambda requests, infer: [
+        turns.answer(request, lambda one: answer(model, [one], infer)[0]) for request in requests
+    ]
 
 
 def answer(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:

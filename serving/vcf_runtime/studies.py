@@ -25,7 +25,9 @@ _HEAD = struct.Struct("<QQQQ")
 """Most routine studies, most studies, mean time between two answers in ns, time of the last answer in ns."""
 _SLOT = struct.Struct("<QQQ")
 """Key, end in ns of the monotonic clock, state."""
-EMPTY, TAKEN, LEFT = range(3)
+EMPTY, TAKEN, LEFT, URGENT, NEXT = range(5)
+"""An urgent study is `URGENT` in place of `TAKEN`, and `NEXT` while it waits for the step that all wait for."""
+_COUNTED = frozenset((TAKEN, URGENT, NEXT))
 LONGEST_S = 300.0
 """How long a study without a deadline counts, if nothing answers or fails it."""
 LEAST_ADVICE_S, LONGEST_ADVICE_S = 0.1, 30.0
@@ -82,16 +84,16 @@ class Studies:
                 if state != EMPTY and until_ns < now:
                     _SLOT.pack_into(table, at, 0, 0, EMPTY)
                     state = EMPTY
-                if state == TAKEN:
+                if state in _COUNTED:
                     taken += found != key
                 if state != EMPTY and found == key:
-                    there = at
+                    there, urgent = at, urgent or state in (URGENT, NEXT)
                 elif state == EMPTY and free is None:
                     free = at
             if there is None and most and taken >= (most if urgent else most_routine):
                 raise Overloaded.full(taken, _advice_s(taken, mean_ns))
             if (place := free if there is None else there) is not None:
-                _SLOT.pack_into(table, place, key, end_ns, TAKEN)
+                _SLOT.pack_into(table, place, key, end_ns, URGENT if urgent else TAKEN)
             self._show(taken + 1)
             return taken + 1
 
@@ -114,7 +116,7 @@ class Studies:
                     _SLOT.pack_into(table, at, 0, 0, EMPTY)
                     was_there = True
                 else:
-                    others += state == TAKEN
+                    others += state in _COUNTED
             if not was_there:
                 return others
             most_routine, most, mean_ns, last_ns = _HEAD.unpack_from(table)
@@ -137,8 +139,56 @@ class Studies:
         """
         return self._set(key, LEFT)
 
+    def show(self) -> None:
+        """Show how many there are; those whose time is over have gone, which nobody said."""
+        with self._locked() as table:
+            if table is not None:
+                now = time.monotonic_ns()
+                self._show(sum(state in _COUNTED and until_ns >= now for _, _, until_ns, state in _slots(table)))
+
+    def rename(self, key: int, new_key: int, timeout_us: int) -> None:
+        """Know a study by another key from now on, and for this long."""
+        with self._locked() as table:
+            if table is None:
+                return
+            for at, found, _, state in _slots(table):
+                if found == key and state != EMPTY:
+                    _SLOT.pack_into(table, at, new_key, time.monotonic_ns() + timeout_us * 1000, state)
+
+    def waits(self, key: int) -> None:
+        """Note that the study waits for the step that all wait for; if it is urgent, it is `NEXT`."""
+        self._turn(key, URGENT, NEXT)
+
+    def begins(self, key: int) -> bool:
+        """Note that the study waits no more; tell whether it was `NEXT`."""
+        return self._turn(key, NEXT, URGENT)
+
+    def nobody_waits(self) -> None:
+        """Note that no study is `NEXT`."""
+        self._turn(None, NEXT, URGENT)
+
+    def is_overtaken(self, key: int) -> bool:
+        """Tell whether an urgent study waits, and this one is none. Asked without the lock, it may be so no more."""
+        if self._table is None and not self._open():
+            return False
+        assert self._table is not None
+        now = time.monotonic_ns()
+        waiting = {found for _, found, until_ns, state in _slots(self._table) if state == NEXT and until_ns >= now}
+        return bool(waiting) and key not in waiting
+
+    def _turn(self, key: int | None, before: int, after: int) -> bool:
+        turned = False
+        with self._locked() as table:
+            if table is None:
+                return False
+            for at, found, until_ns, state in _slots(table):
+                if state == before and key in (None, found):
+                    _SLOT.pack_into(table, at, found, until_ns, after)
+                    turned = True
+        return turned
+
     def state(self, key: int) -> int:
-        """`EMPTY` if the study is not in the table, `TAKEN`, or `LEFT` by its caller."""
+        """`EMPTY` if the study is not in the table, `TAKEN`, `URGENT`, `NEXT`, or `LEFT` by its caller."""
         with self._locked() as table:
             if table is not None:
                 for _, found, _, state in _slots(table):
@@ -157,7 +207,7 @@ class Studies:
                     _SLOT.pack_into(table, at, *((key, until_ns, state) if state else (0, 0, EMPTY)))
                     found_there = 1
                 else:
-                    others += old == TAKEN and until_ns >= now
+                    others += old in _COUNTED and until_ns >= now
             if found_there:
                 self._show(others)
         return others

@@ -53,6 +53,7 @@ def test_self_tests_are_known_by_their_id_and_take_no_room(triton_server: "Trito
     while "vcf_studies_in_flight 0" not in (shown := metrics(triton_server.metrics_url)):
         assert time.monotonic() < until, shown
         time.sleep(0.5)
+        assert probe(triton_server.http_port, triton_server.models) == (0, "")  # shows those that are gone as gone
 
 
 def test_every_model_of_the_repository_answers(triton_server: "TritonServer") -> None:

@@ -260,13 +260,19 @@ def test_networks_that_batch_wait_for_other_studies_as_the_contract_says(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_urgent_requests_go_first_everywhere_and_none_waits_beyond_its_timeout(form):
+def test_a_model_of_one_instance_is_given_work_before_it_is_idle(form):
+    """Triton does so with no priorities, timeouts and bound alone, and else misses the moment at which it is idle."""
     for model in MODELS:
-        batching = CONFIGS[form][model.name].dynamic_batching
-        assert (batching.priority_levels, batching.default_priority_level) == (2, 2)
-        policy = batching.default_queue_policy
-        assert policy.timeout_action == pb.ModelQueuePolicy.REJECT and policy.allow_timeout_override
+        config = CONFIGS[form][model.name]
+        batching = config.dynamic_batching
         assert not batching.priority_queue_policy
+        policy = batching.default_queue_policy
+        assert not (policy.timeout_action or policy.allow_timeout_override or policy.default_timeout_microseconds)
+        if model in (AXIAL_SLICES, DICOM_VOLUME, SPINE_PATCHES):
+            assert (batching.priority_levels, batching.default_priority_level) == (2, 2)
+        else:
+            assert (batching.priority_levels, policy.max_queue_size) == (0, 0), model.name
+        assert config.HasField("dynamic_batching") == bool(config.max_batch_size or batching.priority_levels)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -152,3 +152,23 @@ def test_processes_share_it_and_never_take_more(studies, tmp_path):
 
 def test_file_is_for_this_user_alone(studies, tmp_path):
     assert (tmp_path / "studies").stat().st_mode & 0o777 == 0o600
+
+
+def test_those_whose_time_is_over_are_shown_as_gone(studies, shown):
+    studies.take(key_of("one"), 1)
+    studies.take(key_of("two"), MINUTE_US)
+    time.sleep(0.01)
+    studies.show()
+    assert shown == [1, 1, 1]
+    studies.answered(key_of("two"))
+    studies.show()
+    assert shown[-2:] == [0, 0]
+
+
+def test_a_study_keeps_its_place_under_another_key(studies):
+    fill(studies, 3)
+    studies.rename(key_of("study 1"), key_at(7), MINUTE_US)
+    with pytest.raises(Overloaded):
+        studies.take(key_of("more"), MINUTE_US)
+    assert studies.answered(key_of("study 1")) == 3
+    assert studies.answered(key_at(7)) == 2

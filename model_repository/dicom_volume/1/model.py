@@ -29,6 +29,7 @@ from vcf_contract.contract import (
 from vcf_contract.errors import Code, ServerUnavailable, StudyRefused
 from vcf_preprocess import slices
 from vcf_preprocess.cores import STUDY_THREADS
+from vcf_runtime import niceness
 from vcf_runtime.step import answer
 from vcf_runtime.time_limit import process_ends_after
 
@@ -76,6 +77,10 @@ def work(files: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 class TritonPythonModel:
     """The model as Triton's Python backend drives it."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Come after the models that only admit and refuse."""
+        niceness.come_after()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Every request is a study."""

@@ -19,7 +19,7 @@ from vcf_contract.contract import (
 from vcf_preprocess import admission, centre_line, spine
 from vcf_preprocess.cores import STUDY_THREADS
 from vcf_preprocess.crop import Crop
-from vcf_runtime import operating_point
+from vcf_runtime import niceness, operating_point
 from vcf_runtime.step import answer
 
 
@@ -66,6 +66,7 @@ class TritonPythonModel:
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read how much the patches overlap, from the operating point."""
+        niceness.come_after()
         model = Path(args["model_repository"])
         self.overlap = operating_point.read(model.parent, args["model_version"], model.name).aggregation.overlap
 

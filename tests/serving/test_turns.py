@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Urgent studies overtake those that are not, no answer is lost, and nobody waits for one that never comes."""
+
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("tritonclient.grpc")
+from tests import fake_stub as stub
+from vcf_runtime.deadline import key_of
+from vcf_runtime.studies import Studies
+from vcf_runtime.turns import Turns
+
+MINUTE_US = 60_000_000
+
+
+class Queue:
+    """Requests that Triton hands over one by one, and their answers in the order in which they go out."""
+
+    def __init__(self, studies, patience_s=60.0):
+        self.studies = studies
+        self.turns = Turns(studies, patience_s)
+        self.order = []
+        self.out = threading.Event()
+
+    def admit(self, name, *, urgent=False):
+        self.studies.take(key_of(name), MINUTE_US, urgent=urgent)
+
+    def hand_over(self, name):
+        request = stub.Request({}, [], request_id=name)
+        request.on_response = self._sent
+        response = self.turns.answer(request, self._work)
+        if response is not None:
+            self._sent(response)
+
+    def _work(self, request):
+        return request.request_id()
+
+    def _sent(self, response):
+        self.order.append(response)
+        self.out.set()
+
+
+@pytest.fixture
+def studies(tmp_path):
+    table = Studies(tmp_path / "studies")
+    table.limit(6, 8)
+    return table
+
+
+@pytest.fixture
+def queue(studies):
+    return Queue(studies)
+
+
+def test_without_an_urgent_study_all_go_in_their_order(queue):
+    for name in ("a", "b", ""):
+        queue.hand_over(name)
+    assert queue.order == ["a", "b", ""]
+
+
+def test_an_urgent_study_whose_patches_are_there_goes_first(queue, studies):
+    for name in ("a", "b"):
+        queue.admit(name)
+    queue.admit("u", urgent=True)
+    queue.hand_over("a")
+    studies.waits(key_of("u"))
+    for name in ("b", "", "u", "c"):
+        queue.hand_over(name)
+    assert queue.order == ["a", "u", "b", "", "c"]
+
+
+def test_an_urgent_study_on_its_way_holds_nobody_up(queue):
+    """Its patches are being cut: the encoder would stand still."""
+    queue.admit("u", urgent=True)
+    queue.hand_over("a")
+    assert queue.order == ["a"]
+
+
+def test_a_study_that_is_not_urgent_never_becomes_so(queue, studies):
+    queue.admit("a")
+    studies.waits(key_of("a"))
+    queue.hand_over("b")
+    assert queue.order == ["b"]
+
+
+def test_urgent_studies_go_in_their_own_order_and_before_those_aside(queue, studies):
+    for name in ("u", "v"):
+        queue.admit(name, urgent=True)
+        studies.waits(key_of(name))
+    for name in ("a", "v", "b", "u", "c"):
+        queue.hand_over(name)
+    assert queue.order == ["v", "u", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("end", ["failed", "leave", "answered"])
+def test_an_urgent_study_that_ends_holds_nobody_up(queue, studies, end):
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    getattr(studies, end)(key_of("u"))
+    queue.hand_over("a")
+    assert queue.order == ["a"]
+
+
+def test_those_aside_are_first_when_the_urgent_study_is_gone(queue, studies):
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.hand_over("a")
+    studies.leave(key_of("u"))
+    queue.hand_over("b")
+    assert queue.order == ["a", "b"]
+
+
+def test_an_urgent_study_that_never_comes_is_not_waited_for(studies):
+    queue = Queue(studies, patience_s=0.05)
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.hand_over("a")
+    assert queue.order == []
+    assert queue.out.wait(10)
+    queue.hand_over("b")
+    assert queue.order == ["a", "b"]
+
+
+def test_two_never_work_at_a_time(studies):
+    """The timer's thread and Triton's would share one network's memory."""
+    queue = Queue(studies, patience_s=0.05)
+    at_work = []
+
+    def work(request):
+        at_work.append(len(at_work))
+        time.sleep(0.1)
+        at_work.pop()
+        return f"{request.request_id()}{len(at_work)}"
+
+    queue._work = work
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.hand_over("a")
+    time.sleep(0.1)
+    queue.hand_over("b")
+    assert queue.order == ["a0", "b0"]
+
+
+def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    for name in ("a", "b"):
+        queue.hand_over(name)
+    sent, queue._sent = queue._sent, None
+
+    def send(response):
+        if response == "a":
+            raise RuntimeError("the caller has gone")
+        sent(response)
+
+    for _, request, _, _ in queue.turns._aside:
+        request.on_response = send
+    queue._sent = sent
+    queue.hand_over("u")
+    assert queue.order == ["u", "b"]
+    assert stub.Logger.errors[-1] == "a response could not be sent: RuntimeError"
