@@ -3,11 +3,24 @@
 
 import threading
 import time
+from functools import partial
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tritonclient.grpc")
 from tests import fake_stub as stub
+from vcf_contract.contract import (
+    ADMISSION,
+    ADMISSION_REQUEST,
+    CENTRE_LINE_MM,
+    CROP,
+    FEATURE_ROWS,
+    PATCH_ENCODER,
+    PATCHES,
+    SPACING_MM,
+    SPINE_PATCHES,
+)
 from vcf_runtime.deadline import key_of
 from vcf_runtime.studies import Studies
 from vcf_runtime.turns import Turns
@@ -161,3 +174,44 @@ def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
     queue.hand_over("u")
     assert queue.order == ["u", "b"]
     assert stub.Logger.errors[-1] == "a response could not be sent: RuntimeError"
+
+
+@pytest.mark.server
+def test_triton_sends_the_answer_to_an_urgent_study_before_that_to_an_earlier_one(triton_server):
+    """As its steps are called in an ensemble: asked for, cut into patches, and then encoded behind another study."""
+    grpc_client = pytest.importorskip("tritonclient.grpc")
+
+    def infer(client, model, arrays, request_id, callback=None):
+        made = []
+        for tensor, array in arrays.items():
+            made.append(grpc_client.InferInput(tensor.name, array.shape, tensor.dtype))
+            made[-1].set_data_from_numpy(array)
+        call = {"model_name": model.name, "inputs": made, "request_id": request_id, "timeout": MINUTE_US}
+        return client.infer(**call) if callback is None else client.async_infer(callback=callback, **call)
+
+    def ask(client, word):
+        infer(client, ADMISSION, {ADMISSION_REQUEST: np.array([word.encode()], object)}, "urgent")
+
+    answers, all_there = [], threading.Event()
+
+    def take(name, result, error):
+        answers.append((name, result, error))
+        if len(answers) == 2:
+            all_there.set()
+
+    line = np.array([[90, 90, 6 * z] for z in range(30)], np.float32)
+    study = {CROP: np.full((30, 32, 32), 40, np.int16), SPACING_MM: np.full(3, 6, np.float32), CENTRE_LINE_MM: line}
+    with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
+        ask(client, "urgent")
+        try:
+            patches = infer(client, SPINE_PATCHES, study, "urgent").as_numpy(PATCHES.name)
+            for name in ("earlier", "urgent"):
+                infer(client, PATCH_ENCODER, {PATCHES: patches}, name, partial(take, name))
+                time.sleep(0.05)
+            assert all_there.wait(30)
+        finally:
+            ask(client, "leave")
+    assert [name for name, _, _ in answers] == ["urgent", "earlier"]
+    one, other = (result.as_numpy(FEATURE_ROWS.name) for _, result, error in answers if error is None)
+    np.testing.assert_array_equal(one, other)
+    assert len(one) == len(patches)
