@@ -100,9 +100,9 @@ A bound inside an ensemble would waste what has been done, and older Tritons los
 (https://github.com/triton-inference-server/core/pull/470)."""
 URGENT_FIRST = (*QUEUE_BOUNDED, SPINE_PATCHES.name)
 """Models with Triton's priorities. With them Triton hands out work only to an instance that is idle, and misses the
-moment at which one becomes so (2.51) until the next request comes or half a second has passed; so they are not for a
-model of one instance. At the encoder, which studies wait for without a GPU, `vcf_runtime.turns` lets urgent ones
-overtake."""
+moment at which one becomes so (2.51) until the next request comes or half a second has passed. So no other model has
+them; those that come first have a bound, which costs the same. At the encoder, which studies wait for without a GPU,
+`vcf_runtime.turns` lets urgent ones overtake."""
 
 
 def batching(model: Model, form: str) -> dict[str, Value]:

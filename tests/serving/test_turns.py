@@ -26,6 +26,7 @@ from vcf_runtime.studies import Studies
 from vcf_runtime.turns import Turns
 
 MINUTE_US = 60_000_000
+RNG = np.random.default_rng(7)
 
 
 class Queue:
@@ -204,14 +205,16 @@ def test_triton_sends_the_answer_to_an_urgent_study_before_that_to_an_earlier_on
     with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
         ask(client, "urgent")
         try:
-            patches = infer(client, SPINE_PATCHES, study, "urgent").as_numpy(PATCHES.name)
-            for name in ("earlier", "urgent"):
-                infer(client, PATCH_ENCODER, {PATCHES: patches}, name, partial(take, name))
+            urgent = infer(client, SPINE_PATCHES, study, "urgent").as_numpy(PATCHES.name)
+            patches = {"earlier": RNG.random(urgent.shape, np.float32), "urgent": urgent}
+            for name, of_study in patches.items():
+                infer(client, PATCH_ENCODER, {PATCHES: of_study}, name, partial(take, name))
                 time.sleep(0.05)
             assert all_there.wait(30)
         finally:
             ask(client, "leave")
-    assert [name for name, _, _ in answers] == ["urgent", "earlier"]
-    one, other = (result.as_numpy(FEATURE_ROWS.name) for _, result, error in answers if error is None)
-    np.testing.assert_array_equal(one, other)
-    assert len(one) == len(patches)
+        assert [name for name, _, _ in answers] == ["urgent", "earlier"]
+        for name, result, error in answers:
+            assert error is None
+            alone = infer(client, PATCH_ENCODER, {PATCHES: patches[name]}, "alone")
+            np.testing.assert_array_equal(*(of.as_numpy(FEATURE_ROWS.name) for of in (result, alone)))
