@@ -5,6 +5,7 @@ Each process makes its own with the first value that it has; those of one name a
 """
 
 import threading
+from contextlib import suppress
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -56,7 +57,9 @@ def _to_count() -> "SimpleQueue[Priority]":
 
 def _count(waiting: "SimpleQueue[Priority]") -> None:
     while True:
-        _refused(waiting.get()).increment(1)
+        priority = waiting.get()
+        with suppress(Exception):  # Triton may be about to end; those behind it are counted
+            _refused(priority).increment(1)
 
 
 def show_in_flight(count: int) -> None:

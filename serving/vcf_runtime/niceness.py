@@ -9,6 +9,7 @@ the server's own: within a container niceness says who goes first, not how much 
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "VCF_NICENESS"
@@ -31,4 +32,5 @@ def come_after() -> None:
         return
     nice = min(HIGHEST, os.getpriority(os.PRIO_PROCESS, 0) + int(text))
     for thread in Path("/proc/self/task").iterdir():  # on Linux each thread has a niceness of its own
-        os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)

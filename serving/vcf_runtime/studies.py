@@ -79,7 +79,7 @@ class Studies:
             now = time.monotonic_ns()
             end_ns = now + (timeout_us * 1000 if timeout_us > 0 else int(LONGEST_S * 1e9))
             most_routine, most, mean_ns, _ = _HEAD.unpack_from(table)
-            free, there, taken = None, None, 0
+            free, there, before, taken = None, None, EMPTY, 0
             for at, found, until_ns, state in _slots(table):
                 if state != EMPTY and until_ns < now:
                     _SLOT.pack_into(table, at, 0, 0, EMPTY)
@@ -87,13 +87,14 @@ class Studies:
                 if state in _COUNTED:
                     taken += found != key
                 if state != EMPTY and found == key:
-                    there, urgent = at, urgent or state in (URGENT, NEXT)
+                    there, before = at, state
                 elif state == EMPTY and free is None:
                     free = at
             if there is None and most and taken >= (most if urgent else most_routine):
                 raise Overloaded.full(taken, _advice_s(taken, mean_ns))
             if (place := free if there is None else there) is not None:
-                _SLOT.pack_into(table, place, key, end_ns, URGENT if urgent else TAKEN)
+                state = before if before in _COUNTED else URGENT if urgent else TAKEN
+                _SLOT.pack_into(table, place, key, end_ns, state)
             self._show(taken + 1)
             return taken + 1
 
@@ -159,33 +160,27 @@ class Studies:
         """Note that the study waits for the step that all wait for; if it is urgent, it is `NEXT`."""
         self._turn(key, URGENT, NEXT)
 
-    def begins(self, key: int) -> bool:
-        """Note that the study waits no more; tell whether it was `NEXT`."""
-        return self._turn(key, NEXT, URGENT)
+    def begins(self, key: int) -> None:
+        """Note that the study waits no more."""
+        self._turn(key, NEXT, URGENT)
 
-    def nobody_waits(self) -> None:
-        """Note that no study is `NEXT`."""
-        self._turn(None, NEXT, URGENT)
-
-    def is_overtaken(self, key: int) -> bool:
-        """Tell whether an urgent study waits, and this one is none. Asked without the lock, it may be so no more."""
+    def urgent(self) -> dict[int, int]:
+        """Keys and states of all urgent studies. Read without the lock: it may be so no more."""
         if self._table is None and not self._open():
-            return False
+            return {}
         assert self._table is not None
         now = time.monotonic_ns()
-        waiting = {found for _, found, until_ns, state in _slots(self._table) if state == NEXT and until_ns >= now}
-        return bool(waiting) and key not in waiting
+        return {
+            key: state for _, key, until_ns, state in _slots(self._table) if state in (URGENT, NEXT) and until_ns >= now
+        }
 
-    def _turn(self, key: int | None, before: int, after: int) -> bool:
-        turned = False
+    def _turn(self, key: int, before: int, after: int) -> None:
         with self._locked() as table:
             if table is None:
-                return False
+                return
             for at, found, until_ns, state in _slots(table):
-                if state == before and key in (None, found):
+                if state == before and found == key:
                     _SLOT.pack_into(table, at, found, until_ns, after)
-                    turned = True
-        return turned
 
     def state(self, key: int) -> int:
         """`EMPTY` if the study is not in the table, `TAKEN`, `URGENT`, `NEXT`, or `LEFT` by its caller."""

@@ -11,16 +11,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
 from vcf_runtime.deadline import key_of
-from vcf_runtime.studies import Studies
+from vcf_runtime.studies import NEXT, Studies
 
 PATIENCE_S = 1.0
-"""How long requests lie aside at most after the first of them: an urgent study that has not come by then has gone."""
+"""How long a request lies aside at most while others go before it, and how long one that never comes is expected."""
+LOOKS_EVERY_S = 0.05
 Work = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A request that gave way, since when, and how it is answered."""
+
+    since_s: float
+    request: Any
+    sender: Any
+    work: Work
 
 
 class Turns:
@@ -29,7 +41,8 @@ class Turns:
     def __init__(self, studies: Studies, patience_s: float = PATIENCE_S) -> None:
         self._studies = studies
         self._patience_s = patience_s
-        self._aside: deque[tuple[float, Any, Any, Work]] = deque()
+        self._aside: deque[Aside] = deque()
+        self._expected_since_s: dict[int, float] = {}
         self._timer: threading.Timer | None = None
         self._one_at_a_time = threading.Lock()
 
@@ -37,47 +50,70 @@ class Turns:
         """The response that ``work`` gives to a request, or None if it was sent or will be."""
         with self._one_at_a_time:
             key = key_of(request.request_id()) if request.request_id() else 0
-            if self._studies.is_overtaken(key):
-                self._put_aside(request, work)
-            elif self._studies.begins(key):
-                if not self._aside:
-                    return work(request)
-                _send(request, request.get_response_sender(), work)
+            urgent = self._studies.urgent()
+            if key not in urgent:
                 self._answer_those_aside()
-            else:
-                self._answer_those_aside()  # whom they were to wait for has gone
-                if not self._aside:
-                    return work(request)
-                self._put_aside(request, work)
+                if self._aside or NEXT in self._studies.urgent().values():
+                    self._put_aside(request, work)
+                    return None
+                return work(request)
+            if urgent[key] == NEXT:
+                self._studies.begins(key)
+            if not self._aside:
+                return work(request)
+            _send(request, request.get_response_sender(), work)
+            self._answer_those_aside()
             return None
 
     def _put_aside(self, request: Any, work: Work) -> None:
-        self._aside.append((time.monotonic(), request, request.get_response_sender(), work))
-        if self._timer is None:
-            self._look_in(self._patience_s)
+        aside = Aside(time.monotonic(), request, request.get_response_sender(), work)
+        self._look_later()
+        self._aside.append(aside)
 
     def _answer_those_aside(self) -> None:
-        while self._aside and not self._studies.is_overtaken(0):
-            _, request, sender, work = self._aside.popleft()
-            _send(request, sender, work)
+        """Answer them until an urgent study is expected, and then the one that has waited too long for others."""
+        while self._aside:
+            expected = NEXT in self._studies.urgent().values()
+            if expected and time.monotonic() - self._aside[0].since_s < self._patience_s:
+                return
+            first = self._aside.popleft()
+            _send(first.request, first.sender, first.work)
+            if expected:
+                return
 
-    def _look_in(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._look)
-        self._timer.daemon = True
-        self._timer.start()
+    def _look_later(self) -> None:
+        if self._timer is None:
+            timer = threading.Timer(LOOKS_EVERY_S, self._look)
+            timer.daemon = True
+            timer.start()
+            self._timer = timer
 
     def _look(self) -> None:
+        """Look after those aside, should no other request come."""
         with self._one_at_a_time:
             self._timer = None
-            if self._aside and time.monotonic() - self._aside[0][0] >= self._patience_s:
-                self._studies.nobody_waits()
-                self._answer_those_aside()
+            self._expect_no_longer()
+            self._answer_those_aside()
             if self._aside:
-                self._look_in(max(0.0, self._aside[0][0] + self._patience_s - time.monotonic()))
+                self._look_later()
+
+    def _expect_no_longer(self) -> None:
+        """Wait no more for urgent studies that are long in coming: their callers have gone."""
+        now = time.monotonic()
+        expected = {key for key, state in self._studies.urgent().items() if state == NEXT}
+        self._expected_since_s = {key: self._expected_since_s.get(key, now) for key in expected}
+        for key, since_s in self._expected_since_s.items():
+            if now - since_s >= self._patience_s:
+                self._studies.begins(key)
 
 
 def _send(request: Any, sender: Any, work: Work) -> None:
     try:
-        sender.send(work(request), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        response = work(request)
+    except Exception as error:
+        text = f"the request failed: {type(error).__name__}"
+        response = pb_utils.InferenceResponse(error=pb_utils.TritonError(text, pb_utils.TritonError.INTERNAL))
+    try:
+        sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
     except Exception as error:  # those behind it shall have theirs
         pb_utils.Logger.log_error(f"a response could not be sent: {type(error).__name__}")

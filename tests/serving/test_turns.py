@@ -22,7 +22,7 @@ from vcf_contract.contract import (
     SPINE_PATCHES,
 )
 from vcf_runtime.deadline import key_of
-from vcf_runtime.studies import Studies
+from vcf_runtime.studies import NEXT, Studies
 from vcf_runtime.turns import Turns
 
 MINUTE_US = 60_000_000
@@ -36,7 +36,6 @@ class Queue:
         self.studies = studies
         self.turns = Turns(studies, patience_s)
         self.order = []
-        self.out = threading.Event()
 
     def admit(self, name, *, urgent=False):
         self.studies.take(key_of(name), MINUTE_US, urgent=urgent)
@@ -53,7 +52,12 @@ class Queue:
 
     def _sent(self, response):
         self.order.append(response)
-        self.out.set()
+
+    def has_sent(self, count):
+        end = time.monotonic() + 30
+        while len(self.order) < count and time.monotonic() < end:
+            time.sleep(0.01)
+        return len(self.order) == count
 
 
 @pytest.fixture
@@ -130,11 +134,73 @@ def test_an_urgent_study_that_never_comes_is_not_waited_for(studies):
     queue = Queue(studies, patience_s=0.05)
     queue.admit("u", urgent=True)
     studies.waits(key_of("u"))
-    queue.hand_over("a")
+    for name in ("a", "b"):
+        queue.hand_over(name)
     assert queue.order == []
-    assert queue.out.wait(10)
-    queue.hand_over("b")
-    assert queue.order == ["a", "b"]
+    assert queue.has_sent(2)
+    while studies.urgent()[key_of("u")] == NEXT:
+        time.sleep(0.01)
+    queue.hand_over("c")
+    assert queue.order == ["a", "b", "c"]
+
+
+def test_those_aside_go_at_once_when_the_one_that_they_wait_for_has_left(queue, studies):
+    """Though no other request comes that would look after them."""
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.hand_over("a")
+    studies.leave(key_of("u"))
+    assert queue.has_sent(1) and queue.order == ["a"]
+
+
+def test_urgent_studies_without_an_end_hold_a_request_up_so_long_and_no_longer(studies):
+    queue = Queue(studies, patience_s=0.2)
+    for number in range(2):
+        queue.admit(f"u{number}", urgent=True)
+    studies.waits(key_of("u0"))
+    queue.hand_over("a")
+    for number in range(1000):
+        studies.waits(key_of(f"u{(number + 1) % 2}"))
+        queue.hand_over(f"u{number % 2}")
+        time.sleep(0.01)
+        if "a" in queue.order:
+            break
+    assert queue.order.count("a") == 1 and len(queue.order) > 2
+
+
+def test_an_urgent_study_that_was_expected_too_long_still_goes_before_those_aside(queue, studies):
+    for name in ("u", "v"):
+        queue.admit(name, urgent=True)
+    studies.waits(key_of("v"))
+    queue.hand_over("a")
+    for name in ("u", "v"):
+        queue.hand_over(name)
+    assert queue.order == ["u", "v", "a"]
+
+
+def test_a_study_that_asks_once_more_keeps_its_turn(queue, studies):
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.admit("u", urgent=True)
+    queue.admit("r")
+    queue.admit("r", urgent=True)
+    assert studies.urgent() == {key_of("u"): NEXT}
+
+
+def test_work_that_fails_is_answered_with_an_error(queue, studies):
+    queue.admit("u", urgent=True)
+    studies.waits(key_of("u"))
+    queue.hand_over("a")
+
+    def fail(request):
+        raise MemoryError(f"{request.request_id()} of a patient")
+
+    queue._work = fail
+    queue.hand_over("u")
+    failed, answered = queue.order
+    assert failed.error().code() == stub.TritonError.INTERNAL
+    assert failed.error().message() == "the request failed: MemoryError"
+    assert answered == "a"
 
 
 def test_two_never_work_at_a_time(studies):
@@ -152,9 +218,9 @@ def test_two_never_work_at_a_time(studies):
     queue.admit("u", urgent=True)
     studies.waits(key_of("u"))
     queue.hand_over("a")
-    time.sleep(0.1)
+    time.sleep(0.1)  # the timer's thread is at work on it by now
     queue.hand_over("b")
-    assert queue.order == ["a0", "b0"]
+    assert queue.has_sent(2) and queue.order == ["a0", "b0"]
 
 
 def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
@@ -169,8 +235,8 @@ def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
             raise RuntimeError("the caller has gone")
         sent(response)
 
-    for _, request, _, _ in queue.turns._aside:
-        request.on_response = send
+    for aside in queue.turns._aside:
+        aside.request.on_response = send
     queue._sent = sent
     queue.hand_over("u")
     assert queue.order == ["u", "b"]
