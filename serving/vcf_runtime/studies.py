@@ -49,7 +49,7 @@ class Studies:
         self._table: mmap.mmap | None = None
 
     def limit(self, most_routine: int, most: int) -> None:
-        """Take routine studies up to one number in flight, and urgent ones up to another one, counting all.
+        """Take routine studies up to one number, and with urgent ones up to another one, counting all.
 
         Raises
         ------
@@ -79,18 +79,19 @@ class Studies:
             now = time.monotonic_ns()
             end_ns = now + (timeout_us * 1000 if timeout_us > 0 else int(LONGEST_S * 1e9))
             most_routine, most, mean_ns, _ = _HEAD.unpack_from(table)
-            free, there, before, taken = None, None, EMPTY, 0
+            free, there, before, taken, routine = None, None, EMPTY, 0, 0
             for at, found, until_ns, state in _slots(table):
                 if state != EMPTY and until_ns < now:
                     _SLOT.pack_into(table, at, 0, 0, EMPTY)
                     state = EMPTY
-                if state in _COUNTED:
-                    taken += found != key
+                if state in _COUNTED and found != key:
+                    taken += 1
+                    routine += state == TAKEN
                 if state != EMPTY and found == key:
                     there, before = at, state
                 elif state == EMPTY and free is None:
                     free = at
-            if there is None and most and taken >= (most if urgent else most_routine):
+            if there is None and most and (taken >= most or (routine >= most_routine and not urgent)):
                 raise Overloaded.full(taken, _advice_s(taken, mean_ns))
             if (place := free if there is None else there) is not None:
                 state = before if before in _COUNTED else URGENT if urgent else TAKEN

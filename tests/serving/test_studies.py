@@ -50,6 +50,13 @@ def test_urgent_studies_have_room_of_their_own(studies):
             studies.take(key_of("more"), MINUTE_US, urgent=urgent)
 
 
+def test_urgent_studies_take_no_room_from_routine_ones(studies):
+    fill(studies, 2, urgent=True, start=10)
+    fill(studies, 3)
+    with pytest.raises(Overloaded, match="5 studies"):
+        studies.take(key_of("more"), MINUTE_US)
+
+
 def test_a_study_that_is_known_is_not_counted_again(studies):
     for _ in range(5):
         assert studies.take(key_of("one"), MINUTE_US) == 1
