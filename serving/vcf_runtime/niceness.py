@@ -8,7 +8,6 @@ the server's own: within a container niceness says who goes first, not how much 
 """
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,9 +27,13 @@ def come_after() -> None:
     text = os.environ.get(VARIABLE, "") or "0"
     if not text.isdecimal() or int(text) > HIGHEST:
         raise ValueError(f"{VARIABLE} must be a number from 0 to {HIGHEST}, found {text!r}")
-    if int(text) == 0 or sys.platform != "linux":
-        return
-    nice = min(HIGHEST, os.getpriority(os.PRIO_PROCESS, 0) + int(text))
-    for thread in Path("/proc/self/task").iterdir():  # on Linux each thread has a niceness of its own
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+    if int(text):
+        of_all_threads(min(HIGHEST, os.getpriority(os.PRIO_PROCESS, 0) + int(text)))
+
+
+def of_all_threads(nice: int) -> None:
+    """Set the niceness of all threads: on Linux each has its own, and a new one that of the thread that made it."""
+    with suppress(FileNotFoundError):  # another system
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(PermissionError, ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)

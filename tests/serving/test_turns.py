@@ -228,16 +228,14 @@ def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
     studies.waits(key_of("u"))
     for name in ("a", "b"):
         queue.hand_over(name)
-    sent, queue._sent = queue._sent, None
 
     def send(response):
         if response == "a":
             raise RuntimeError("the caller has gone")
-        sent(response)
+        queue._sent(response)
 
     for aside in queue.turns._aside:
         aside.request.on_response = send
-    queue._sent = sent
     queue.hand_over("u")
     assert queue.order == ["u", "b"]
     assert stub.Logger.errors[-1] == "a response could not be sent: RuntimeError"

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
+
+from vcf_runtime.niceness import of_all_threads
 
 SWITCH_S = 0.0005
 """How long a thread that prepares a study may keep Python's lock while a call is due; by default 5 ms."""
@@ -27,11 +28,11 @@ def ahead_of_others() -> Iterator[Callable[[], None]]:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     try:
         sys.setswitchinterval(SWITCH_S)
-        _set_nice(nice - AHEAD)
+        of_all_threads(nice - AHEAD)
         with _real_time():
-            yield partial(_set_nice, nice - AHEAD)
+            yield partial(of_all_threads, nice - AHEAD)
     finally:
-        _set_nice(nice)
+        of_all_threads(nice)
         sys.setswitchinterval(before_s)
 
 
@@ -59,11 +60,3 @@ def allowed() -> bool:
     except PermissionError:
         return False
     return True
-
-
-def _set_nice(nice: int) -> None:
-    """Set the niceness of all threads: on Linux each has its own, and a new one that of the thread that made it."""
-    with suppress(FileNotFoundError):  # another system
-        for thread in Path("/proc/self/task").iterdir():
-            with suppress(PermissionError, ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
