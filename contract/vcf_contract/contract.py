@@ -393,6 +393,9 @@ REMAKE = "it has a model for each member, from before one model held them all: m
 """What a server or a client says that meets such a repository."""
 DEADLINE_TABLE = "VCF_DEADLINE_TABLE"
 """Environment variable of a server and its models: the file that holds when each study's time is over."""
+OWED_ANSWERS = "-owed-"
+"""What follows its name in that of a file which is there while a model's process owes answers that it put off; behind
+it comes the process id. They are owed for ever if the process dies: Triton waits for them, and so do their callers."""
 ROWS_A_PASS = "ROWS_A_PASS"
 """Parameter in a network's configuration: how many rows of a batch go through it at a time, at most. Activations then
 take the memory of so many, however many studies are in flight, and a runtime that plans a network anew for each number

@@ -17,6 +17,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from vcf_runtime.deadline import key_of
+from vcf_runtime.owed import Owed
 from vcf_runtime.studies import NEXT, Studies
 
 PATIENCE_S = 1.0
@@ -38,9 +39,10 @@ class Aside:
 class Turns:
     """The requests to one model, one at a time."""
 
-    def __init__(self, studies: Studies, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, studies: Studies, patience_s: float = PATIENCE_S, owed: Owed | None = None) -> None:
         self._studies = studies
         self._patience_s = patience_s
+        self._owed = owed or Owed()
         self._aside: deque[Aside] = deque()
         self._expected_since_s: dict[int, float] = {}
         self._timer: threading.Timer | None = None
@@ -66,6 +68,7 @@ class Turns:
             return None
 
     def _put_aside(self, request: Any, work: Work) -> None:
+        self._owed.show(True)
         aside = Aside(time.monotonic(), request, request.get_response_sender(), work)
         self._look_later()
         self._aside.append(aside)
@@ -78,6 +81,7 @@ class Turns:
                 return
             first = self._aside.popleft()
             _send(first.request, first.sender, first.work)
+            self._owed.show(bool(self._aside))
             if expected:
                 return
 

@@ -27,6 +27,7 @@ from vcf_server import repository
 from vcf_server.admin import Admin
 from vcf_server.guard import SHARED_MEMORY
 from vcf_server.stale import CONTAINER_POLICIES, settle
+from vcf_server.tables import deadline_table
 from vcf_server.watch import ModelWatch
 
 DRAIN = Path("/opt/vcf/drain.py")
@@ -155,7 +156,7 @@ def main(words: list[str]) -> int:
     environment = {
         **os.environ,
         ADMIN_KEY_VARIABLE: key,
-        DEADLINE_TABLE: str(SHARED_MEMORY / f"{prefix}deadlines"),
+        DEADLINE_TABLE: str(deadline_table(prefix)),
     }
     drain = [sys.executable, "-I", "-S", str(DRAIN), "--notice-s", "0", "--settle-s", "0"]
     drain += ["--limit-s", str(args.drain_s), "--models", str(args.models), "--port", str(args.http_port)]

@@ -16,7 +16,7 @@ from types import TracebackType
 from vcf_client import memory
 from vcf_contract.contract import DEADLINE_TABLE
 from vcf_contract.errors import SetupError
-from vcf_server import guard, leftovers, passport, ports, processes, repository, wheel
+from vcf_server import guard, leftovers, passport, ports, processes, repository, tables, wheel
 from vcf_server.admin import Admin
 from vcf_server.assets import BACKENDS
 from vcf_server.backend_directory import assemble, link_packages
@@ -274,7 +274,7 @@ class TritonServer:
             **os.environ,
             **found.environment(),
             # Where its other shared memory is, so that it goes with it.
-            DEADLINE_TABLE: str(guard.SHARED_MEMORY / f"{shm_prefix}deadlines"),
+            DEADLINE_TABLE: str(tables.deadline_table(shm_prefix)),
         }
 
     def _open_belongings(self) -> leftovers.Belongings:

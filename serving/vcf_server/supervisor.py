@@ -42,6 +42,7 @@ class Supervisor:
     def __init__(self, server: TritonServer, policy: Policy = Policy(), log: Log = lambda sentence: None) -> None:
         self._server, self._policy, self._log = server, policy, log
         self._deaths_s: list[float] = []
+        self._killed_for: str | None = None
         self._watch = ModelWatch(server, log)
 
     def run(self) -> NoReturn:
@@ -59,13 +60,15 @@ class Supervisor:
                 if self._policy.models:
                     self._look_after_models()
             else:
-                self._start_again(f"the server ended by itself with status {status}: {self._server.last_words()}")
+                ended = f"the server ended by itself with status {status}: {self._server.last_words()}"
+                reason, self._killed_for = self._killed_for or ended, None
+                self._start_again(reason)
 
     def _look_after_models(self) -> None:
         try:
             self._watch.look()
         except SetupError as error:
-            self._log(str(error))
+            self._killed_for = str(error)
             self._server.kill()  # an end to be noticed: a server that starts anew loads all models anew
 
     def _start_again(self, reason: str) -> None:
@@ -78,7 +81,7 @@ class Supervisor:
             if deaths > self._policy.most_deaths:
                 raise SetupError(f"{reason}; that was the {deaths}th time in {self._policy.window_s / 60:.0f} minutes")
             pause_s = self._policy.pause_s(deaths)
-            self._log(f"{reason}; it is started anew in {pause_s:g} s")
+            self._log(f"{reason}; the server is started anew in {pause_s:g} s")
             self._server.stop()
             time.sleep(pause_s)
             try:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from vcf_contract.errors import SetupError
-from vcf_server import processes
+from vcf_server import processes, tables
 
 Log = Callable[[str], None]
 
@@ -44,7 +44,7 @@ class ModelWatch:
         Raises
         ------
         SetupError
-            If one cannot be loaded anew: then the server is of no use.
+            If one cannot be loaded anew, or owed answers that it had put off: then only a new server is of use.
         """
         if not processes.runs(self._triton):
             return  # its stubs end with it, and whoever waits for it will know
@@ -52,6 +52,11 @@ class ModelWatch:
             return
         self._know()  # somebody may have loaded a model anew
         lost = [model for model in self._lost() if self._models.is_loaded(model)]
+        if lost and tables.the_dead_owe_answers(self._models.shm_prefix):
+            raise SetupError(
+                f"a process of the model {lost[0]} has ended that owed answers, for which the callers would wait until "
+                "their deadlines"
+            )
         for model in lost:
             self._log(f"a process of the model {model} has ended; the model is loaded anew")
             try:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Urgent studies overtake those that are not, no answer is lost, and nobody waits for one that never comes."""
 
+import importlib.util
+import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -16,14 +20,22 @@ from vcf_contract.contract import (
     CENTRE_LINE_MM,
     CROP,
     FEATURE_ROWS,
+    OWED_ANSWERS,
     PATCH_ENCODER,
     PATCHES,
     SPACING_MM,
     SPINE_PATCHES,
 )
+from vcf_contract.errors import SetupError
 from vcf_runtime.deadline import key_of
+from vcf_runtime.owed import Owed
 from vcf_runtime.studies import NEXT, Studies
 from vcf_runtime.turns import Turns
+from vcf_server import processes
+from vcf_server.guard import SHARED_MEMORY
+from vcf_server.server import TritonServer
+from vcf_server.supervisor import Policy, Supervisor
+from vcf_server.tables import deadline_table
 
 MINUTE_US = 60_000_000
 RNG = np.random.default_rng(7)
@@ -241,22 +253,56 @@ def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
     assert stub.Logger.errors[-1] == "a response could not be sent: RuntimeError"
 
 
-@pytest.mark.server
-def test_triton_sends_the_answer_to_an_urgent_study_before_that_to_an_earlier_one(triton_server):
-    """As its steps are called in an ensemble: asked for, cut into patches, and then encoded behind another study."""
-    grpc_client = pytest.importorskip("tritonclient.grpc")
+def test_answers_that_are_owed_are_seen_from_outside_until_the_last_is_given(studies, tmp_path):
+    queue = Queue(studies)
+    queue.turns = Turns(studies, 60.0, Owed(tmp_path / "deadlines"))
+    mark = tmp_path / f"deadlines{OWED_ANSWERS}{os.getpid()}"
+    seen = []
+    queue._work = lambda request: seen.append(mark.exists()) or request.request_id()
+    queue.admit("u", urgent=True)
+    queue.hand_over("r")
+    studies.waits(key_of("u"))
+    for name in ("a", "b", "u"):
+        queue.hand_over(name)
+    assert queue.order == ["r", "u", "a", "b"]
+    assert seen == [False, True, True, True]
+    assert not mark.exists()
 
-    def infer(client, model, arrays, request_id, callback=None):
+
+class Steps:
+    """Steps of a study called one by one, as an ensemble calls them; one study that is urgent, and its patches."""
+
+    def __init__(self, server):
+        grpc_client = pytest.importorskip("tritonclient.grpc")
+        self._make, self._client = grpc_client.InferInput, grpc_client.InferenceServerClient(server.grpc_url)
+
+    def infer(self, model, arrays, request_id, callback=None):
         made = []
         for tensor, array in arrays.items():
-            made.append(grpc_client.InferInput(tensor.name, array.shape, tensor.dtype))
+            made.append(self._make(tensor.name, array.shape, tensor.dtype))
             made[-1].set_data_from_numpy(array)
         call = {"model_name": model.name, "inputs": made, "request_id": request_id, "timeout": MINUTE_US}
-        return client.infer(**call) if callback is None else client.async_infer(callback=callback, **call)
+        return self._client.infer(**call) if callback is None else self._client.async_infer(callback=callback, **call)
 
-    def ask(client, word):
-        infer(client, ADMISSION, {ADMISSION_REQUEST: np.array([word.encode()], object)}, "urgent")
+    def ask(self, word):
+        self.infer(ADMISSION, {ADMISSION_REQUEST: np.array([word.encode()], object)}, "urgent")
 
+    def __enter__(self):
+        line = np.array([[90, 90, 6 * z] for z in range(30)], np.float32)
+        crop = np.full((30, 32, 32), 40, np.int16)
+        self.ask("urgent")
+        study = {CROP: crop, SPACING_MM: np.full(3, 6, np.float32), CENTRE_LINE_MM: line}
+        self.patches = self.infer(SPINE_PATCHES, study, "urgent").as_numpy(PATCHES.name)
+        return self
+
+    def __exit__(self, *error):
+        with suppress(Exception):  # the server may have ended meanwhile
+            self.ask("leave")
+        self._client.close()
+
+
+@pytest.mark.server
+def test_triton_sends_the_answer_to_an_urgent_study_before_that_to_an_earlier_one(triton_server):
     answers, all_there = [], threading.Event()
 
     def take(name, result, error):
@@ -264,21 +310,49 @@ def test_triton_sends_the_answer_to_an_urgent_study_before_that_to_an_earlier_on
         if len(answers) == 2:
             all_there.set()
 
-    line = np.array([[90, 90, 6 * z] for z in range(30)], np.float32)
-    study = {CROP: np.full((30, 32, 32), 40, np.int16), SPACING_MM: np.full(3, 6, np.float32), CENTRE_LINE_MM: line}
-    with grpc_client.InferenceServerClient(triton_server.grpc_url) as client:
-        ask(client, "urgent")
-        try:
-            urgent = infer(client, SPINE_PATCHES, study, "urgent").as_numpy(PATCHES.name)
-            patches = {"earlier": RNG.random(urgent.shape, np.float32), "urgent": urgent}
-            for name, of_study in patches.items():
-                infer(client, PATCH_ENCODER, {PATCHES: of_study}, name, partial(take, name))
-                time.sleep(0.05)
-            assert all_there.wait(30)
-        finally:
-            ask(client, "leave")
+    with Steps(triton_server) as steps:
+        patches = {"earlier": RNG.random(steps.patches.shape, np.float32), "urgent": steps.patches}
+        for name, of_study in patches.items():
+            steps.infer(PATCH_ENCODER, {PATCHES: of_study}, name, partial(take, name))
+            time.sleep(0.05)
+        assert all_there.wait(30)
         assert [name for name, _, _ in answers] == ["urgent", "earlier"]
         for name, result, error in answers:
             assert error is None
-            alone = infer(client, PATCH_ENCODER, {PATCHES: patches[name]}, "alone")
+            alone = steps.infer(PATCH_ENCODER, {PATCHES: patches[name]}, "alone")
             np.testing.assert_array_equal(*(of.as_numpy(FEATURE_ROWS.name) for of in (result, alone)))
+
+
+@pytest.mark.server
+def test_who_gave_way_in_a_process_that_dies_is_told(tiny_repository):
+    """Triton would wait for the answer for ever, and its caller until the deadline."""
+    if importlib.util.find_spec("pytriton") is None:
+        pytest.skip("the Triton server is not installed (nvidia-pytriton)")
+    said, told = [], threading.Event()
+    server = TritonServer(tiny_repository).start()
+    supervisor = Supervisor(server, Policy(server=False), said.append)
+    ended = []
+
+    def look_after():
+        try:
+            supervisor.run()
+        except SetupError as error:
+            ended.append(str(error))
+
+    watching = threading.Thread(target=look_after)
+    watching.start()
+    try:
+        with Steps(server) as steps:
+            steps.infer(PATCH_ENCODER, {PATCHES: steps.patches}, "earlier", lambda result, error: told.set())
+            mark = deadline_table(server.shm_prefix).name + OWED_ANSWERS
+            while not list(SHARED_MEMORY.glob(f"{mark}*")):
+                time.sleep(0.005)
+            (pid,) = (pid for pid, model in processes.stubs(server.shm_prefix).items() if model == PATCH_ENCODER.name)
+            os.kill(pid, signal.SIGKILL)
+            assert told.wait(30)  # half of what its deadline allows
+        watching.join(30)
+        assert said == []
+        assert len(ended) == 1 and "a process of the model patch_encoder has ended that owed answers" in ended[0]
+    finally:
+        server.stop()
+        watching.join(30)

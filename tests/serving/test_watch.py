@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from vcf_contract.errors import SetupError
-from vcf_server import processes
+from vcf_server import processes, tables
 from vcf_server.watch import ModelWatch
 
 
@@ -84,6 +84,17 @@ def test_all_processes_at_once(server: Server) -> None:
     server.running.clear()
     watch.look()
     assert server.reloaded == ["first", "second"]
+
+
+def test_a_process_that_owed_answers_ends_the_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else ends the waiting of those whose answers it had put off."""
+    watch = ModelWatch(server, lambda sentence: None)
+    monkeypatch.setattr(tables, "the_dead_owe_answers", lambda prefix: prefix == server.shm_prefix)
+    watch.look()
+    del server.running[11]
+    with pytest.raises(SetupError, match="a process of the model first has ended that owed answers"):
+        watch.look()
+    assert server.reloaded == []
 
 
 def test_what_does_not_come_back_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,9 @@ from vcf_benchmarks.harness.studies import stretched_ct
 from vcf_client.study import Study
 
 MOST_S = 5.0
-AT_ONCE = 2
+AT_ONCE, URGENT = 2, 1
+WAIT_S = 10.0
+"""A caller whose study is lost is told after so long at most, whatever its deadline is."""
 NOTICED_S = 1.0
 """A dead process is looked for twice a second."""
 _GONE_WITHIN_S = 30.0
@@ -37,7 +39,7 @@ def _kill(serving: Serving, name: str, study: Study, at_once: int, how: str) -> 
     pid = serving.processes().get(name)
     if pid is None:
         return [Line("kills", f"{name}, {how}: was not there to be killed", 1, goal=0)]
-    with Load(serving.address, study, at_once) as load:
+    with Load(serving.address, study, at_once, URGENT if at_once else 0) as load:
         if at_once:
             time.sleep(3)
         before = load.failed
@@ -56,6 +58,7 @@ def _kill(serving: Serving, name: str, study: Study, at_once: int, how: str) -> 
     found = [Line("kills", f"{name}, {how}: answers again", round(seconds, 1), MOST_S, "s", before_text)]
     if at_once:
         found.append(Line("kills", f"{name}, {how}: calls that failed meanwhile", lost, unit="calls"))
+        found.append(Line("kills", f"{name}, {how}: longest wait of a caller", round(load.longest_s, 1), WAIT_S, "s"))
     return found
 
 

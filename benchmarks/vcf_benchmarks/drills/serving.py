@@ -16,6 +16,7 @@ from vcf_benchmarks.harness.memory import server_processes
 from vcf_client import VcfClient
 from vcf_client.retry import NO_RETRY
 from vcf_client.study import Study
+from vcf_contract.contract import Priority
 from vcf_contract.errors import VcfError
 from vcf_server.guard import SHARED_MEMORY
 
@@ -98,25 +99,35 @@ def seconds_until_it_answers(address: str, study: Study, limit_s: float = STARTS
 
 
 class Load:
-    """Threads that have a study analysed again and again while the ``with`` block runs, without second tries."""
+    """Threads that have a study analysed again and again while the ``with`` block runs, without second tries.
 
-    def __init__(self, address: str, study: Study, at_once: int) -> None:
+    longest_s
+        The longest that one of them has waited for an answer or an error.
+    """
+
+    def __init__(self, address: str, study: Study, at_once: int, urgent: int = 0) -> None:
         self.answered = self.failed = 0
+        self.longest_s = 0.0
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(address, study)) for _ in range(at_once)]
+        priorities = [Priority.ROUTINE] * at_once + [Priority.URGENT] * urgent
+        self._threads = [threading.Thread(target=self._run, args=(address, study, each)) for each in priorities]
 
-    def _run(self, address: str, study: Study) -> None:
-        with VcfClient(address, deadline_s=60, retry=NO_RETRY) as client:
+    def _run(self, address: str, study: Study, priority: Priority) -> None:
+        with VcfClient(address, deadline_s=60, retry=NO_RETRY, priority=priority) as client:
             while not self._stop.is_set():
+                started = time.monotonic()
                 try:
                     client.analyze(study)
                     good = True
                 except VcfError:
                     good = False
-                    self._stop.wait(0.2)
+                seconds = time.monotonic() - started
                 with self._lock:
                     self.answered, self.failed = self.answered + good, self.failed + (not good)
+                    self.longest_s = max(self.longest_s, seconds)
+                if not good:
+                    self._stop.wait(0.2)
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
