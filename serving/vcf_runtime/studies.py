@@ -25,12 +25,16 @@ _HEAD = struct.Struct("<QQQQ")
 """Most routine studies, most studies, mean time between two answers in ns, time of the last answer in ns."""
 _SLOT = struct.Struct("<QQQ")
 """Key, end in ns of the monotonic clock, state."""
-EMPTY, TAKEN, LEFT, URGENT, NEXT = range(5)
-"""An urgent study is `URGENT` in place of `TAKEN`, and `NEXT` while it waits for the step that all wait for."""
+EMPTY, TAKEN, LEFT, URGENT, NEXT, REFUSED, WAITING = range(7)
+"""An urgent study is `URGENT` in place of `TAKEN`, and `NEXT` while it waits for the step that all wait for. One that
+found no room is `REFUSED`, and `WAITING` once it has asked again: who asks for the first time gets what these leave."""
 _COUNTED = frozenset((TAKEN, URGENT, NEXT))
+_OUTSIDE = frozenset((REFUSED, WAITING))
 LONGEST_S = 300.0
 """How long a study without a deadline counts, if nothing answers or fails it."""
 LEAST_ADVICE_S, LONGEST_ADVICE_S = 0.1, 30.0
+_KEEPS_ITS_PLACE = 2.0
+"""How many times as long as it was told to wait a study that was refused may take to ask again."""
 _SMOOTH = 0.2
 """Weight of the newest gap in the mean time between two answers."""
 
@@ -79,25 +83,23 @@ class Studies:
             now = time.monotonic_ns()
             end_ns = now + (timeout_us * 1000 if timeout_us > 0 else int(LONGEST_S * 1e9))
             most_routine, most, mean_ns, _ = _HEAD.unpack_from(table)
-            free, there, before, taken, routine = None, None, EMPTY, 0, 0
-            for at, found, until_ns, state in _slots(table):
-                if state != EMPTY and until_ns < now:
-                    _SLOT.pack_into(table, at, 0, 0, EMPTY)
-                    state = EMPTY
-                if state in _COUNTED and found != key:
-                    taken += 1
-                    routine += state == TAKEN
-                if state != EMPTY and found == key:
-                    there, before = at, state
-                elif state == EMPTY and free is None:
-                    free = at
-            if there is None and most and (taken >= most or (routine >= most_routine and not urgent)):
-                raise Overloaded.full(taken, _advice_s(taken, mean_ns))
-            if (place := free if there is None else there) is not None:
-                state = before if before in _COUNTED else URGENT if urgent else TAKEN
+            seen = _Seen(table, key, now)
+            if seen.state not in _COUNTED and most:
+                # Who has asked before takes what is free; the others, what is left when all of these have theirs.
+                before_it = 0 if seen.state in _OUTSIDE or urgent else seen.waiting
+                if seen.taken >= most or (seen.routine + before_it >= most_routine and not urgent):
+                    advice_s = _advice_s(seen.taken, seen.waiting, mean_ns)
+                    if (place := seen.place if seen.place is not None else seen.free) is not None:
+                        state = WAITING if seen.state in _OUTSIDE else REFUSED
+                        until_ns = now + int(_KEEPS_ITS_PLACE * advice_s * 1e9)
+                        _SLOT.pack_into(table, place, key, min(until_ns, end_ns), state)
+                    raise Overloaded.full(seen.taken, advice_s)
+            places = (seen.place, seen.free, seen.spare)
+            if (place := next((each for each in places if each is not None), None)) is not None:
+                state = seen.state if seen.state in _COUNTED else URGENT if urgent else TAKEN
                 _SLOT.pack_into(table, place, key, end_ns, state)
-            self._show(taken + 1)
-            return taken + 1
+            self._show(seen.taken + 1)
+            return seen.taken + 1
 
     def knows(self, key: int) -> bool:
         """Tell whether the study is in the table, taken or given up."""
@@ -184,12 +186,12 @@ class Studies:
                     _SLOT.pack_into(table, at, found, until_ns, after)
 
     def state(self, key: int) -> int:
-        """`EMPTY` if the study is not in the table, `TAKEN`, `URGENT`, `NEXT`, or `LEFT` by its caller."""
+        """`EMPTY` if the study was not taken, `TAKEN`, `URGENT`, `NEXT`, or `LEFT` by its caller."""
         with self._locked() as table:
             if table is not None:
                 for _, found, _, state in _slots(table):
                     if found == key:
-                        return state
+                        return EMPTY if state in _OUTSIDE else state
         return EMPTY
 
     def _set(self, key: int, state: int) -> int:
@@ -232,15 +234,41 @@ class Studies:
         return True
 
 
+class _Seen:
+    """See what a study finds that asks for room: where it stands itself, how many others there are, where a slot is.
+
+    What has ended is taken out on the way. A `spare` slot is that of a study which was refused and may come again.
+    """
+
+    def __init__(self, table: mmap.mmap, key: int, now_ns: int) -> None:
+        self.place: int | None = None
+        self.free: int | None = None
+        self.spare: int | None = None
+        self.state, self.taken, self.routine, self.waiting = EMPTY, 0, 0, 0
+        for at, found, until_ns, state in _slots(table):
+            if state != EMPTY and until_ns < now_ns:
+                _SLOT.pack_into(table, at, 0, 0, EMPTY)
+                state = EMPTY
+            if state == EMPTY:
+                self.free = at if self.free is None else self.free
+            elif found == key:
+                self.place, self.state = at, state
+            else:
+                self.taken += state in _COUNTED
+                self.routine += state == TAKEN
+                self.waiting += state == WAITING
+                self.spare = at if state in _OUTSIDE else self.spare
+
+
 def _slots(table: mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
     """Tell where each slot is, and what is in it."""
     for number, content in enumerate(_SLOT.iter_unpack(table[_HEAD.size : _HEAD.size + _SLOTS * _SLOT.size])):
         yield _HEAD.size + number * _SLOT.size, *content
 
 
-def _advice_s(taken: int, mean_ns: int) -> float:
-    """Tell when to ask again: half of the studies will have been answered by then."""
-    return min(LONGEST_ADVICE_S, max(LEAST_ADVICE_S, taken / 2 * mean_ns / 1e9))
+def _advice_s(taken: int, waiting: int, mean_ns: int) -> float:
+    """Tell when to ask again: by then half of the studies and as many as are waiting will have been answered."""
+    return min(LONGEST_ADVICE_S, max(LEAST_ADVICE_S, (taken / 2 + waiting) * mean_ns / 1e9))
 
 
 def key_at(first_mark_ns: int) -> int:

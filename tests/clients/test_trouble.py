@@ -220,17 +220,19 @@ def test_retry_that_makes_no_sense(wrong: dict[str, Any]) -> None:
 # Admission
 
 
-def full(fake: FakeTriton, times: int = 10**9) -> None:
-    """Have no room for so many questions."""
-    good, left = fake.admit, [times]
+def full(fake: FakeTriton, times: int = 10**9) -> list[str]:
+    """Have no room for so many questions; their ids, and those of the questions after them."""
+    good, left, ids = fake.admit, [times], []
 
     def admit(request: Any, context: grpc.ServicerContext) -> Any:
         left[0] -= 1
+        ids.append(request.id)
         if left[0] >= 0 and not request.raw_input_contents[0].endswith(b"leave"):
             context.abort(grpc.StatusCode.UNAVAILABLE, str(Overloaded.full(16, 0.2)))
         return good(request, context)
 
     fake.admit = admit  # type: ignore[method-assign]
+    return ids
 
 
 def test_room_is_asked_for_before_anything_is_sent(fake_triton: FakeTriton, analyze: Analyze) -> None:
@@ -246,9 +248,12 @@ def test_study_comes_again_when_the_server_says(
 ) -> None:
     pauses: list[float | None] = []
     monkeypatch.setattr(Retry, "pause_s", lambda self, failed, after_s=None: pauses.append(after_s) or 0.0)
-    full(fake_triton, times=2)
+    ids = full(fake_triton, times=2)
     assert analyze(fake_triton.address).study_score == 0.75
     assert pauses == [0.2, 0.2]
+    assert len(ids) == 3 and len(set(ids)) == 1, "by its id the server knows who has asked before"
+    assert analyze(fake_triton.address).study_score == 0.75
+    assert len(set(ids)) == 2
 
 
 def test_a_server_that_says_when_is_asked_until_the_deadline(

@@ -62,6 +62,100 @@ def test_a_study_that_is_known_is_not_counted_again(studies):
         assert studies.take(key_of("one"), MINUTE_US) == 1
 
 
+def refuse(studies, name, urgent=False):
+    with pytest.raises(Overloaded) as full:
+        studies.take(key_of(name), MINUTE_US, urgent=urgent)
+    return full.value.after_s
+
+
+def test_who_asks_again_goes_before_who_asks_for_the_first_time(studies):
+    fill(studies, 3)
+    for _ in range(2):
+        refuse(studies, "waits")
+    studies.answered(key_of("study 0"))
+    refuse(studies, "new")
+    assert studies.take(key_of("waits"), MINUTE_US) == 3
+    refuse(studies, "new")
+    studies.answered(key_of("study 1"))
+    assert studies.take(key_of("new"), MINUTE_US) == 3
+
+
+def test_who_was_refused_once_and_never_asks_again_holds_nobody_up(studies):
+    fill(studies, 3)
+    for number in range(50):
+        refuse(studies, f"gone {number}")
+    studies.answered(key_of("study 0"))
+    assert studies.take(key_of("new"), MINUTE_US) == 3
+
+
+def test_one_who_waits_holds_back_one_and_not_two(studies):
+    fill(studies, 3)
+    for _ in range(2):
+        refuse(studies, "waits")
+    for number in range(2):
+        studies.answered(key_of(f"study {number}"))
+    assert studies.take(key_of("new"), MINUTE_US) == 2
+    refuse(studies, "newer")
+    assert studies.take(key_of("waits"), MINUTE_US) == 3
+
+
+def test_urgent_studies_wait_for_no_routine_one(studies):
+    fill(studies, 3)
+    for _ in range(2):
+        refuse(studies, "waits")
+    assert studies.take(key_of("urgent"), MINUTE_US, urgent=True) == 4
+
+
+def test_who_does_not_come_back_when_told_loses_its_place(studies, monkeypatch):
+    now = [time.monotonic_ns()]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
+    fill(studies, 3)
+    for _ in range(2):
+        after_s = refuse(studies, "waits")
+    studies.answered(key_of("study 0"))
+    now[0] += int(1.9 * after_s * 1e9)
+    refuse(studies, "new")
+    now[0] += int(0.2 * after_s * 1e9)
+    assert studies.take(key_of("another"), MINUTE_US) == 3
+
+
+def test_advice_counts_those_who_wait(tmp_path, monkeypatch):
+    now = [10**12]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
+    table = Studies(tmp_path / "studies")
+    table.limit(2, 2)
+    fill(table, 2)
+    for number in range(5):
+        now[0] += 10**9
+        table.answered(key_of(f"study {number}"))
+        fill(table, 1, start=2 + number)
+    assert [refuse(table, name) for name in ("a", "a", "b", "b", "c")] == pytest.approx([1, 1, 2, 2, 3])
+
+
+def test_a_study_that_was_refused_is_not_known(studies):
+    """It comes all the same, and is counted like one that did not ask."""
+    fill(studies, 3)
+    for _ in range(2):
+        refuse(studies, "more")
+        assert not studies.knows(key_of("more"))
+
+
+def test_one_that_was_given_up_needs_room_like_any_other(studies):
+    fill(studies, 1)
+    studies.leave(key_of("study 0"))
+    fill(studies, 3, start=10)
+    refuse(studies, "study 0")
+
+
+def test_a_table_full_of_those_who_were_refused_has_room_for_who_is_taken(studies):
+    fill(studies, 3)
+    for number in range(1100):
+        refuse(studies, f"refused {number}")
+    studies.answered(key_of("study 0"))
+    studies.take(key_of("new"), MINUTE_US)
+    assert studies.knows(key_of("new"))
+
+
 @pytest.mark.parametrize("end", ["answered", "failed", "leave"])
 def test_every_end_makes_room(studies, end):
     fill(studies, 3)

@@ -62,9 +62,12 @@ export class VcfClient {
     const read = performance.now();
     const prepared = performance.now();
     let sent = 0;
+    /** @type {Map<import('./endpoint.js').Endpoint, string>} By which a full server knows who has asked before. */
+    const ids = new Map();
     const answer = await this.#servers.call(
       async (endpoint, leftMs) => {
-        const id = `node-${randomBytes(8).toString('hex')}`;
+        const id = ids.get(endpoint) ?? `node-${randomBytes(8).toString('hex')}`;
+        ids.set(endpoint, id);
         await endpoint.admit(id, priority, leftMs);
         const head = endpoint.head(id, count, leftMs, agePolicy, priority);
         const request = buffer.subarray(begin, end + head.copy(buffer, end));
@@ -72,6 +75,7 @@ export class VcfClient {
         try {
           return await endpoint.infer(request, leftMs);
         } catch (error) {
+          ids.delete(endpoint);
           endpoint.leave(id);
           throw error;
         }

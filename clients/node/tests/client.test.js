@@ -83,6 +83,26 @@ test('room is asked for before anything is sent, and a no is Overloaded', async 
   });
 });
 
+test('who asks a full server again bears the same id, and another one after a study that failed', async (t) => {
+  const details = 'OVERLOADED: 16 studies are in flight or waiting here: send it again in about 0.1 s';
+  /** @type {string[]} */
+  const asked = [];
+  let sent = 0;
+  const address = await fakeServer(
+    t,
+    (_, done) => done({ code: ++sent === 1 ? status.UNAVAILABLE : status.INTERNAL, details: 'unloading' }),
+    (request, done) => {
+      if (word(request) !== 'leave') asked.push(request.id);
+      done(asked.length === 1 ? { code: status.UNAVAILABLE, details } : null, { model_name: 'admission' });
+    },
+  );
+  await assert.rejects(connect(t, address, { attempts: 3 }).analyze(await study(t)), ServerFailed);
+  assert.equal(sent, 2);
+  assert.equal(asked.length, 3);
+  assert.equal(asked[0], asked[1]);
+  assert.notEqual(asked[1], asked[2]);
+});
+
 test('the study has the id and the priority that were admitted, and one that fails is given up', async (t) => {
   /** @type {any[]} */
   const asked = [];

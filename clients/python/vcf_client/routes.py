@@ -81,6 +81,7 @@ class Route:
         self.calls = calls
         self._priority = priority
         self._admitted: tuple[Endpoint, str] | None = None
+        self._asked: dict[Endpoint, str] = {}
         self._servers = servers
         self._turn: Turn | None = None
         self._name = name
@@ -107,12 +108,15 @@ class Route:
             await server.leave(request_id)
 
     async def _admit(self, server: Endpoint) -> str:
-        """The id of the study's requests to a server, which has room for it."""
+        """The id of the study's requests to a server, which has room for it.
+
+        A server that has none knows by the id who has asked before, and lets nobody overtake who has not.
+        """
         if self._admitted is None or self._admitted[0] is not server:
             await self._leave()
-            request_id = f"{self._name}-{uuid.uuid4().hex[:16]}"
+            request_id = self._asked.setdefault(server, f"{self._name}-{uuid.uuid4().hex[:16]}")
             await server.admit(request_id, self._priority, self.left_s())
-            self._admitted = server, request_id
+            self._admitted = server, self._asked.pop(server)
         return self._admitted[1]
 
     def left_s(self) -> float:
