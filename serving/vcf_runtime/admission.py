@@ -9,6 +9,7 @@ from typing import Any
 
 from vcf_contract.contract import (
     ANSWERED_BY,
+    CENTRE_LINE,
     COUNTED_BY,
     MOST_ROUTINE,
     MOST_URGENT,
@@ -106,6 +107,11 @@ class Visit:
         Overloaded
             If it did not ask for admission, and there is no room.
         """
+        self._enter(request)
+        if self._id and self._model.name == SPINE_PATCHES.name:
+            STUDIES.waits(self._key)
+
+    def _enter(self, request: Any) -> None:
         if not self._first:
             deadline.check(request, self._model.name)
             return
@@ -129,10 +135,10 @@ class Visit:
         """Call after the work, with the first mark of the clock that goes on, if one does."""
         if self._model.name == ANSWERED_BY.name:
             STUDIES.answered(self._key)
+        elif self._id and self._model.name == CENTRE_LINE.name:
+            STUDIES.begins(self._key)  # its caller may be long in sending the rest
         elif self._first and not self._id and first_mark_ns is not None and self._counts:
             STUDIES.rename(self._key, key_at(first_mark_ns), self._unasked_us)
-        elif self._id and self._model.name == SPINE_PATCHES.name:
-            STUDIES.waits(self._key)
 
     def failed(self) -> None:
         """Call if the step failed or refused the study: no other step will see it."""

@@ -14,7 +14,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vcf_contract.errors import Overloaded
 from vcf_runtime import load_metrics
@@ -23,13 +28,12 @@ from vcf_runtime.deadline import TABLE
 _SLOTS = 1024
 _HEAD = struct.Struct("<QQQQ")
 """Most routine studies, most studies, mean time between two answers in ns, time of the last answer in ns."""
-_SLOT = struct.Struct("<QQQ")
-"""Key, end in ns of the monotonic clock, state."""
-EMPTY, TAKEN, LEFT, URGENT, NEXT, REFUSED, WAITING = range(7)
-"""An urgent study is `URGENT` in place of `TAKEN`, and `NEXT` while it waits for the step that all wait for. One that
+_SLOT = np.dtype([("key", "<u8"), ("until_ns", "<i8"), ("state", "<i8")])
+"""Key, end by the monotonic clock, state. Looked through as arrays: who asks waits for all who look, one by one."""
+EMPTY, LEFT, TAKEN, URGENT, NEXT, REFUSED, WAITING = range(7)
+"""An urgent study is `URGENT` in place of `TAKEN`, and `NEXT` while it comes to the step that all wait for. One that
 found no room is `REFUSED`, and `WAITING` once it has asked again: who asks for the first time gets what these leave."""
-_COUNTED = frozenset((TAKEN, URGENT, NEXT))
-_OUTSIDE = frozenset((REFUSED, WAITING))
+_COUNTED, _URGENT, _OUTSIDE = range(TAKEN, NEXT + 1), range(URGENT, NEXT + 1), range(REFUSED, WAITING + 1)
 LONGEST_S = 300.0
 """How long a study without a deadline counts, if nothing answers or fails it."""
 LEAST_ADVICE_S, LONGEST_ADVICE_S = 0.1, 30.0
@@ -37,6 +41,31 @@ _KEEPS_ITS_PLACE = 2.0
 """How many times as long as it was told to wait a study that was refused may take to ask again."""
 _SMOOTH = 0.2
 """Weight of the newest gap in the mean time between two answers."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The file as this process sees it."""
+
+    memory: mmap.mmap
+    slots: NDArray[Any]
+
+    def head(self) -> tuple[int, int, int, int]:
+        """Return the numbers of `_HEAD`."""
+        most_routine, most, mean_ns, last_ns = _HEAD.unpack_from(self.memory)
+        return most_routine, most, mean_ns, last_ns
+
+    def set_head(self, *numbers: int) -> None:
+        """Write the numbers of `_HEAD`."""
+        _HEAD.pack_into(self.memory, 0, *numbers)
+
+    def place(self, key: int) -> int | None:
+        """Tell where a study is; None where it is not."""
+        return _first((self.slots["key"] == np.uint64(key)) & (self.slots["state"] != EMPTY))
+
+    def counted(self, now_ns: int) -> NDArray[np.bool_]:
+        """Tell of each slot whether a study is in it that is taken, and whose time is not over."""
+        return _within(self.slots["state"], _COUNTED) & (self.slots["until_ns"] >= now_ns)
 
 
 class Studies:
@@ -50,7 +79,7 @@ class Studies:
         self._path = path
         self._show = show
         self._handle = -1
-        self._table: mmap.mmap | None = None
+        self._table: _Table | None = None
 
     def limit(self, most_routine: int, most: int) -> None:
         """Take routine studies up to one number, and with urgent ones up to another one, counting all.
@@ -66,8 +95,8 @@ class Studies:
             )
         with self._locked() as table:
             if table is not None:
-                _, _, mean_ns, last_ns = _HEAD.unpack_from(table)
-                _HEAD.pack_into(table, 0, most_routine, most, mean_ns, last_ns)
+                _, _, mean_ns, last_ns = table.head()
+                table.set_head(most_routine, most, mean_ns, last_ns)
 
     def take(self, key: int, timeout_us: int, *, urgent: bool = False) -> int:
         """Enter a study, or prolong one that is there; how many there are then. Without a limit all are taken.
@@ -82,8 +111,8 @@ class Studies:
                 return 0
             now = time.monotonic_ns()
             end_ns = now + (timeout_us * 1000 if timeout_us > 0 else int(LONGEST_S * 1e9))
-            most_routine, most, mean_ns, _ = _HEAD.unpack_from(table)
-            seen = _Seen(table, key, now)
+            most_routine, most, mean_ns, _ = table.head()
+            seen = _Seen.by(key, table, now)
             if seen.state not in _COUNTED and most:
                 # Who has asked before takes what is free; the others, what is left when all of these have theirs.
                 before_it = 0 if seen.state in _OUTSIDE or urgent else seen.waiting
@@ -92,12 +121,12 @@ class Studies:
                     if (place := seen.place if seen.place is not None else seen.free) is not None:
                         state = WAITING if seen.state in _OUTSIDE else REFUSED
                         until_ns = now + int(_KEEPS_ITS_PLACE * advice_s * 1e9)
-                        _SLOT.pack_into(table, place, key, min(until_ns, end_ns), state)
+                        table.slots[place] = key, min(until_ns, end_ns), state
                     raise Overloaded.full(seen.taken, advice_s)
             places = (seen.place, seen.free, seen.spare)
             if (place := next((each for each in places if each is not None), None)) is not None:
                 state = seen.state if seen.state in _COUNTED else URGENT if urgent else TAKEN
-                _SLOT.pack_into(table, place, key, end_ns, state)
+                table.slots[place] = key, end_ns, state
             self._show(seen.taken + 1)
             return seen.taken + 1
 
@@ -114,21 +143,18 @@ class Studies:
         with self._locked() as table:
             if table is None:
                 return 0
-            now, others, was_there = time.monotonic_ns(), 0, False
-            for at, found, _, state in _slots(table):
-                if found == key and state != EMPTY:
-                    _SLOT.pack_into(table, at, 0, 0, EMPTY)
-                    was_there = True
-                else:
-                    others += state in _COUNTED
-            if not was_there:
+            now, place = time.monotonic_ns(), table.place(key)
+            if place is not None:
+                table.slots[place] = 0, 0, EMPTY
+            others = int(np.count_nonzero(table.counted(now)))
+            if place is None:
                 return others
-            most_routine, most, mean_ns, last_ns = _HEAD.unpack_from(table)
+            most_routine, most, mean_ns, last_ns = table.head()
             if last_ns:
                 gap_ns = now - last_ns
                 mean_ns = int(mean_ns + _SMOOTH * (gap_ns - mean_ns)) if mean_ns else gap_ns
             # A gap in which nothing was in flight says nothing about how fast the server is.
-            _HEAD.pack_into(table, 0, most_routine, most, mean_ns, now if others else 0)
+            table.set_head(most_routine, most, mean_ns, now if others else 0)
             self._show(others)
             return others
 
@@ -147,24 +173,21 @@ class Studies:
         """Show how many there are; those whose time is over have gone, which nobody said."""
         with self._locked() as table:
             if table is not None:
-                now = time.monotonic_ns()
-                self._show(sum(state in _COUNTED and until_ns >= now for _, _, until_ns, state in _slots(table)))
+                self._show(int(np.count_nonzero(table.counted(time.monotonic_ns()))))
 
     def rename(self, key: int, new_key: int, timeout_us: int) -> None:
         """Know a study by another key from now on, and for this long."""
         with self._locked() as table:
-            if table is None:
-                return
-            for at, found, _, state in _slots(table):
-                if found == key and state != EMPTY:
-                    _SLOT.pack_into(table, at, new_key, time.monotonic_ns() + timeout_us * 1000, state)
+            if table is not None and (place := table.place(key)) is not None:
+                end_ns = time.monotonic_ns() + timeout_us * 1000
+                table.slots[place] = new_key, end_ns, table.slots["state"][place]
 
     def waits(self, key: int) -> None:
-        """Note that the study waits for the step that all wait for; if it is urgent, it is `NEXT`."""
+        """Note that the study is worked on and comes to the step that all wait for; if it is urgent, it is `NEXT`."""
         self._turn(key, URGENT, NEXT)
 
     def begins(self, key: int) -> None:
-        """Note that the study waits no more."""
+        """Note that the study does not wait for that step: it has begun, or something else comes before it."""
         self._turn(key, NEXT, URGENT)
 
     def urgent(self) -> dict[int, int]:
@@ -172,46 +195,40 @@ class Studies:
         if self._table is None and not self._open():
             return {}
         assert self._table is not None
+        found = self._table.slots[_within(self._table.slots["state"], _URGENT)]
         now = time.monotonic_ns()
-        return {
-            key: state for _, key, until_ns, state in _slots(self._table) if state in (URGENT, NEXT) and until_ns >= now
-        }
+        return {key: state for key, until_ns, state in found.tolist() if until_ns >= now}
 
     def _turn(self, key: int, before: int, after: int) -> None:
         with self._locked() as table:
-            if table is None:
+            if table is None or (place := table.place(key)) is None:
                 return
-            for at, found, until_ns, state in _slots(table):
-                if state == before and found == key:
-                    _SLOT.pack_into(table, at, found, until_ns, after)
+            if table.slots["state"][place] == before:
+                table.slots["state"][place] = after
 
     def state(self, key: int) -> int:
         """`EMPTY` if the study was not taken, `TAKEN`, `URGENT`, `NEXT`, or `LEFT` by its caller."""
         with self._locked() as table:
-            if table is not None:
-                for _, found, _, state in _slots(table):
-                    if found == key:
-                        return EMPTY if state in _OUTSIDE else state
-        return EMPTY
+            if table is None or (place := table.place(key)) is None:
+                return EMPTY
+            state = int(table.slots["state"][place])
+            return EMPTY if state in _OUTSIDE else state
 
     def _set(self, key: int, state: int) -> int:
-        others = found_there = 0
         with self._locked() as table:
             if table is None:
                 return 0
-            now = time.monotonic_ns()
-            for at, found, until_ns, old in _slots(table):
-                if found == key and old != EMPTY:
-                    _SLOT.pack_into(table, at, *((key, until_ns, state) if state else (0, 0, EMPTY)))
-                    found_there = 1
-                else:
-                    others += old in _COUNTED and until_ns >= now
-            if found_there:
+            place = table.place(key)
+            if place is not None:
+                until_ns = table.slots["until_ns"][place]
+                table.slots[place] = (key, until_ns, state) if state else (0, 0, EMPTY)
+            others = int(np.count_nonzero(table.counted(time.monotonic_ns())))
+            if place is not None:
                 self._show(others)
-        return others
+            return others
 
     @contextmanager
-    def _locked(self) -> Iterator[mmap.mmap | None]:
+    def _locked(self) -> Iterator[_Table | None]:
         """The table, for this process alone; None where there is no shared memory. The lock goes with its process."""
         if self._table is None and not self._open():
             yield None
@@ -223,47 +240,62 @@ class Studies:
             fcntl.lockf(self._handle, fcntl.LOCK_UN)
 
     def _open(self) -> bool:
-        size = _HEAD.size + _SLOTS * _SLOT.size
+        size = _HEAD.size + _SLOTS * _SLOT.itemsize
         try:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
             if os.fstat(self._handle).st_size < size:
                 os.ftruncate(self._handle, size)
-            self._table = mmap.mmap(self._handle, size)
+            memory = mmap.mmap(self._handle, size)
         except (OSError, ValueError):
             return False
+        self._table = _Table(memory, np.frombuffer(memory, _SLOT, _SLOTS, _HEAD.size))
         return True
 
 
+@dataclass(frozen=True)
 class _Seen:
     """See what a study finds that asks for room: where it stands itself, how many others there are, where a slot is.
 
-    What has ended is taken out on the way. A `spare` slot is that of a study which was refused and may come again.
+    A `spare` slot is that of a study which was refused and may come again.
     """
 
-    def __init__(self, table: mmap.mmap, key: int, now_ns: int) -> None:
-        self.place: int | None = None
-        self.free: int | None = None
-        self.spare: int | None = None
-        self.state, self.taken, self.routine, self.waiting = EMPTY, 0, 0, 0
-        for at, found, until_ns, state in _slots(table):
-            if state != EMPTY and until_ns < now_ns:
-                _SLOT.pack_into(table, at, 0, 0, EMPTY)
-                state = EMPTY
-            if state == EMPTY:
-                self.free = at if self.free is None else self.free
-            elif found == key:
-                self.place, self.state = at, state
-            else:
-                self.taken += state in _COUNTED
-                self.routine += state == TAKEN
-                self.waiting += state == WAITING
-                self.spare = at if state in _OUTSIDE else self.spare
+    place: int | None
+    state: int
+    free: int | None
+    spare: int | None
+    taken: int
+    routine: int
+    waiting: int
+
+    @classmethod
+    def by(cls, key: int, table: _Table, now_ns: int) -> "_Seen":
+        """Look through the table, and take out what has ended."""
+        state = table.slots["state"]
+        state[table.slots["until_ns"] < now_ns] = EMPTY
+        place = table.place(key)
+        own = EMPTY if place is None else int(state[place])
+        counts = np.bincount(state, minlength=WAITING + 1)
+        counts[own] -= 1
+        return cls(
+            place,
+            own,
+            free=_first(state == EMPTY),
+            spare=_first(_within(state, _OUTSIDE)),
+            taken=int(counts[list(_COUNTED)].sum()),
+            routine=int(counts[TAKEN]),
+            waiting=int(counts[WAITING]),
+        )
 
 
-def _slots(table: mmap.mmap) -> Iterator[tuple[int, int, int, int]]:
-    """Tell where each slot is, and what is in it."""
-    for number, content in enumerate(_SLOT.iter_unpack(table[_HEAD.size : _HEAD.size + _SLOTS * _SLOT.size])):
-        yield _HEAD.size + number * _SLOT.size, *content
+def _within(state: NDArray[np.int64], states: range) -> NDArray[np.bool_]:
+    """Tell where the state is one of these."""
+    return (state >= states.start) & (state < states.stop)
+
+
+def _first(where: NDArray[np.bool_]) -> int | None:
+    """Return the first place where something is so."""
+    place = int(np.argmax(where))
+    return place if where[place] else None
 
 
 def _advice_s(taken: int, waiting: int, mean_ns: int) -> float:

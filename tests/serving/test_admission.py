@@ -10,6 +10,7 @@ from vcf_contract.contract import (
     ADMISSION,
     ADMISSION_REQUEST,
     ANSWERED_BY,
+    CENTRE_LINE,
     CLOCK,
     COUNTED_BY,
     SELF_TEST,
@@ -21,7 +22,7 @@ from vcf_contract.contract import (
 from vcf_contract.errors import Code, StudyRefused
 from vcf_runtime import admission, deadline, step
 from vcf_runtime.deadline import Deadlines, key_of
-from vcf_runtime.studies import Studies
+from vcf_runtime.studies import NEXT, TAKEN, URGENT, Studies
 
 MINUTE_US = 60_000_000
 MODEL = stub.ROOT / "model_repository" / "admission"
@@ -165,6 +166,22 @@ def test_what_is_given_up_begins_no_further_step(model, tables):
 def test_time_runs_from_admission_on(model, tables, monkeypatch):
     ask(model, "routine", timeout=1)
     assert front("one").error().code() == stub.TritonError.CANCELLED
+
+
+def test_the_encoder_waits_for_an_urgent_study_while_the_server_works_on_it_and_not_while_its_caller_does(tables):
+    """Its slices are examined, its caller sends the crop, its patches are cut; a routine one is never waited for."""
+    for name, urgent in (("urgent", True), ("routine", False)):
+        tables.take(key_of(name), MINUTE_US, urgent=urgent)
+        tables.waits(key_of(name))  # as the detector does
+    assert tables.urgent() == {key_of("urgent"): NEXT}
+    line = Model(CENTRE_LINE.name, FRONT.inputs, FRONT.outputs)
+    for state, model in ((URGENT, line), (NEXT, FRONT)):
+        for name in ("urgent", "routine"):
+            request = stub.Request({"a": np.zeros(1, np.float32)}, ["clock_out"], None, name, MINUTE_US)
+            (response,) = step.answer(model, [request], lambda a, clock: {"clock_out": [7]})
+            assert not response.has_error()
+        assert tables.urgent() == {key_of("urgent"): state}
+    assert tables.state(key_of("routine")) == TAKEN
 
 
 def test_a_request_may_have_less_time_than_was_admitted(model):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration as a backend takes it, and batches of requests to a formula in place of a network."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 pytest.importorskip("tritonclient.grpc")
 
 from tests import fake_stub as stub
-from vcf_runtime.runtime_model import ConfigError, Port, RuntimeModel, answer
+from vcf_contract.contract import PATCH_ENCODER, ROWS_A_PASS, SPINAL_CORD_DETECTOR
+from vcf_runtime import received, runtime_model
+from vcf_runtime.deadline import key_of
+from vcf_runtime.runtime_model import ConfigError, Port, RuntimeModel, answer, answering
+from vcf_runtime.studies import NEXT, URGENT, Studies
 
 CONFIG = """
 name: "linear"
@@ -80,6 +85,44 @@ def test_a_batch_is_cut_into_passes(tmp_path: Path) -> None:
     infer = Formula()
     (found,) = answer(model, [request(5)], infer)
     assert infer.rows == [2, 2, 1] and values(found)[-1] == [39, 14]
+
+
+@pytest.fixture
+def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studies:
+    """Those that the server has taken: none yet."""
+    table = Studies(tmp_path / "studies")
+    monkeypatch.setattr(runtime_model, "STUDIES", table)
+    return table
+
+
+def named(model: RuntimeModel, name: str) -> RuntimeModel:
+    return replace(model, name=name)
+
+
+def test_the_encoder_takes_short_passes_while_an_urgent_study_is_on_its_way(
+    tmp_path: Path, studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received, "check_network", lambda *of_what, **how: None)  # x is no tensor of the encoder
+    more = f'parameters {{ key: "{ROWS_A_PASS}" value {{ string_value: "16" }} }}'
+    model = read(tmp_path, more, batch=8)
+    encoder = replace(named(model, PATCH_ENCODER.name), max_batch_size=0)
+    assert encoder.takes_turns and not model.takes_turns
+    execute, infer = answering(encoder), Formula()
+    (alone,) = execute([request(21)], infer)
+    studies.take(key_of("urgent"), 60_000_000, urgent=True)
+    (beside,) = execute([request(21)], infer)
+    assert infer.rows == [16, 5] + [4] * 5 + [1]
+    assert values(alone) == values(beside)
+
+
+def test_the_detector_says_that_an_urgent_study_has_come(tmp_path: Path, studies: Studies) -> None:
+    studies.take(key_of("urgent"), 60_000_000, urgent=True)
+    asked = request(1)
+    asked.request_id = lambda: "urgent"
+    answer(read(tmp_path), [asked], Formula())
+    assert studies.urgent() == {key_of("urgent"): URGENT}
+    answer(named(read(tmp_path), SPINAL_CORD_DETECTOR.name), [asked, request(1)], Formula())
+    assert studies.urgent() == {key_of("urgent"): NEXT}
 
 
 def test_what_nobody_asked_for_is_not_sent(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Queue:
     def __init__(self, studies, patience_s=60.0):
         self.studies = studies
         self.turns = Turns(studies, patience_s)
-        self.order = []
+        self.order, self.begun = [], []
 
     def admit(self, name, *, urgent=False):
         self.studies.take(key_of(name), MINUTE_US, urgent=urgent)
@@ -55,9 +55,15 @@ class Queue:
     def hand_over(self, name):
         request = stub.Request({}, [], request_id=name)
         request.on_response = self._sent
-        response = self.turns.answer(request, self._work)
+        response = self.turns.answer(request, self._by_passes(request))
         if response is not None:
             self._sent(response)
+
+    def _by_passes(self, request):
+        """Its work in two passes."""
+        self.begun.append(request.request_id())
+        yield
+        return self._work(request)
 
     def _work(self, request):
         return request.request_id()
@@ -205,7 +211,9 @@ def test_work_that_fails_is_answered_with_an_error(queue, studies):
     queue.hand_over("a")
 
     def fail(request):
-        raise MemoryError(f"{request.request_id()} of a patient")
+        if request.request_id() == "u":
+            raise MemoryError(f"{request.request_id()} of a patient")
+        return request.request_id()
 
     queue._work = fail
     queue.hand_over("u")
@@ -247,10 +255,57 @@ def test_one_answer_that_cannot_be_sent_costs_no_other(queue, studies):
         queue._sent(response)
 
     for aside in queue.turns._aside:
-        aside.request.on_response = send
+        aside.sender.send = lambda response, flags: send(response)
     queue.hand_over("u")
     assert queue.order == ["u", "b"]
     assert stub.Logger.errors[-1] == "a response could not be sent: RuntimeError"
+
+
+def patches_come_while_at_work(queue, studies, *names):
+    """Have the patches of urgent studies announced while the first pass of another one is at work."""
+    for name in names:
+        queue.admit(name, urgent=True)
+    by_passes = queue._by_passes
+
+    def announced(request):
+        work = by_passes(request)
+        next(work)
+        for name in names:
+            studies.waits(key_of(name))
+        queue._by_passes = by_passes
+        yield
+        return (yield from work)
+
+    queue._by_passes = announced
+
+
+def test_one_that_is_being_worked_on_gives_way_between_two_passes_and_is_not_begun_again(queue, studies):
+    patches_come_while_at_work(queue, studies, "u")
+    for name in ("a", "b", "u"):
+        queue.hand_over(name)
+    assert queue.order == ["u", "a", "b"]
+    assert queue.begun == ["a", "u", "b"]
+
+
+def test_one_that_gave_way_in_the_middle_waits_so_long_and_no_longer(studies):
+    queue = Queue(studies, patience_s=0.2)
+    patches_come_while_at_work(queue, studies, "u", "v")
+    queue.hand_over("a")
+    for number in range(1000):
+        studies.waits(key_of("uv"[number % 2 - 1]))
+        queue.hand_over("uv"[number % 2])
+        time.sleep(0.01)
+        if "a" in queue.order:
+            break
+    assert queue.order.count("a") == queue.begun.count("a") == 1 and len(queue.order) > 2
+
+
+def test_an_urgent_study_gives_way_to_no_other_urgent_one(queue, studies):
+    queue.admit("v", urgent=True)
+    patches_come_while_at_work(queue, studies, "u")
+    for name in ("v", "u"):
+        queue.hand_over(name)
+    assert queue.order == ["v", "u"]
 
 
 def test_answers_that_are_owed_are_seen_from_outside_until_the_last_is_given(studies, tmp_path):
