@@ -89,6 +89,6 @@ class Supervisor:
             except SetupError as error:
                 reason = str(error)
                 continue
-            self._watch = ModelWatch(self._server, self._log)
+            self._watch = ModelWatch(self._server, self._log, self._watch)
             self._log(f"the server is ready again after {self._server.startup_s:.1f} s")
             return

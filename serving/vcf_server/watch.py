@@ -30,13 +30,20 @@ class Models(Protocol):
 
 
 class ModelWatch:
-    """Knows the processes that the models have now; what is missing of them later has died."""
+    """Knows the processes that the models have now; what is missing of them later has died.
 
-    def __init__(self, models: Models, log: Log) -> None:
+    before
+        The watch over the same models when the server ran before: what has died since the server is ready again, and
+        is not there now, is missing, too.
+    """
+
+    def __init__(self, models: Models, log: Log, before: "ModelWatch | None" = None) -> None:
         self._models, self._log = models, log
         self._triton = 0
         self._know()
         self._expected = Counter(self._stubs.values())
+        if before:
+            self._expected |= before._expected
 
     def look(self) -> None:
         """Bring back the models that lack a process, which takes seconds. To be called about twice a second.

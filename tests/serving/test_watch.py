@@ -55,6 +55,14 @@ def test_a_second_stub_that_dies_while_the_first_is_loaded_anew_is_not_forgotten
     assert sorted(server.running.values()) == ["first", "second", "second"]
 
 
+def test_a_stub_that_dies_before_a_server_that_is_started_anew_is_watched_is_not_forgotten(server: Server) -> None:
+    before = ModelWatch(server, lambda sentence: None)
+    del server.running[11]
+    ModelWatch(server, lambda sentence: None, before).look()
+    assert server.reloaded == ["first"]
+    assert sorted(server.running.values()) == ["first", "second", "second"]
+
+
 def test_what_somebody_unloaded_stays_so_until_it_is_loaded_and_dies(server: Server) -> None:
     watch = ModelWatch(server, lambda sentence: None)
     del server.running[11]

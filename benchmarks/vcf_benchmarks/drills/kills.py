@@ -36,13 +36,13 @@ def run(loaded: bool = True) -> list[Line]:
 
 
 def _kill(serving: Serving, name: str, study: Study, at_once: int, how: str) -> list[Line]:
-    pid = serving.processes().get(name)
-    if pid is None:
-        return [Line("kills", f"{name}, {how}: was not there to be killed", 1, goal=0)]
     with Load(serving.address, study, at_once, URGENT if at_once else 0) as load:
         if at_once:
             time.sleep(3)
         before = load.failed
+        pid = serving.processes().get(name)
+        if pid is None:
+            return [Line("kills", f"{name}, {how}: was not there to be killed", 1, goal=0)]
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         while psutil.pid_exists(pid) and time.monotonic() - killed < NOTICED_S:
