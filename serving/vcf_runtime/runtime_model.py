@@ -198,15 +198,17 @@ def answering(model: RuntimeModel) -> Execute:
     if not model.takes_turns:
         return partial(answer, model)
     turns = Turns(STUDIES)
-    rows = partial(_rows_a_pass, model)
     return lambda requests, infer: [
-        turns.answer(request, _by_passes(model, request, infer, rows)) for request in requests
+        turns.answer(request, _by_passes(model, request, infer, partial(_rows_a_pass, model, request.request_id())))
+        for request in requests
     ]
 
 
-def _rows_a_pass(model: RuntimeModel) -> int | None:
-    """Few while an urgent study is on its way, which waits for the end of a pass."""
-    return ROWS_BESIDE_URGENT if STUDIES.urgent() else model.rows_a_pass
+def _rows_a_pass(model: RuntimeModel, request_id: str) -> int | None:
+    """Few while an urgent study is on its way, which waits for the end of a pass; its own need not be short."""
+    urgent = STUDIES.urgent()
+    gives_way = urgent and not (request_id and key_of(request_id) in urgent)
+    return ROWS_BESIDE_URGENT if gives_way else model.rows_a_pass
 
 
 def answer(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:

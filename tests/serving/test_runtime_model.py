@@ -111,8 +111,11 @@ def test_the_encoder_takes_short_passes_while_an_urgent_study_is_on_its_way(
     (alone,) = execute([request(21)], infer)
     studies.take(key_of("urgent"), 60_000_000, urgent=True)
     (beside,) = execute([request(21)], infer)
-    assert infer.rows == [16, 5] + [4] * 5 + [1]
-    assert values(alone) == values(beside)
+    its_own = request(21)
+    its_own.request_id = lambda: "urgent"
+    (urgent,) = execute([its_own], infer)
+    assert infer.rows == [16, 5] + [4] * 5 + [1] + [16, 5]
+    assert values(alone) == values(beside) == values(urgent)
 
 
 def test_the_detector_says_that_an_urgent_study_has_come(tmp_path: Path, studies: Studies) -> None:
