@@ -119,16 +119,22 @@ def test_who_does_not_come_back_when_told_loses_its_place(studies, monkeypatch):
     assert studies.take(key_of("another"), MINUTE_US) == 3
 
 
-def test_advice_counts_those_who_wait(tmp_path, monkeypatch):
+def full_and_answering(path, monkeypatch, most, every_s):
+    """A table of so many studies, which have been answered one after the other at this pace."""
     now = [10**12]
     monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
-    table = Studies(tmp_path / "studies")
-    table.limit(2, 2)
-    fill(table, 2)
-    for number in range(5):
-        now[0] += 10**9
+    table = Studies(path)
+    table.limit(most, most)
+    fill(table, most)
+    for number in range(10):
+        now[0] += int(every_s * 1e9)
         table.answered(key_of(f"study {number}"))
-        fill(table, 1, start=2 + number)
+        fill(table, 1, start=most + number)
+    return table
+
+
+def test_advice_counts_those_who_wait(tmp_path, monkeypatch):
+    table = full_and_answering(tmp_path / "studies", monkeypatch, 2, 1)
     assert [refuse(table, name) for name in ("a", "a", "b", "b", "c")] == pytest.approx([1, 1, 2, 2, 3])
 
 
@@ -192,15 +198,7 @@ def test_without_shared_memory_all_are_taken(tmp_path):
 
 
 def test_advice_is_the_time_that_half_of_them_take(tmp_path, monkeypatch):
-    now = [10**12]
-    monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
-    table = Studies(tmp_path / "studies")
-    table.limit(16, 16)
-    fill(table, 16)
-    for number in range(10):
-        now[0] += 2 * 10**9
-        table.answered(key_of(f"study {number}"))
-        fill(table, 1, start=100 + number)
+    table = full_and_answering(tmp_path / "studies", monkeypatch, 16, 2)
     with pytest.raises(Overloaded) as full:
         table.take(key_of("more"), MINUTE_US)
     assert full.value.after_s == pytest.approx(16)
