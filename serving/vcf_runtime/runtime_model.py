@@ -44,7 +44,6 @@ OWN_PARAMETERS = (ROWS_A_PASS, MOST_ROWS)
 Arrays = dict[str, NDArray[Any]]
 Infer = Callable[[Arrays], Arrays]
 Execute = Callable[[Sequence[Any], Infer], list[Any]]
-RowsAPass = Callable[[], int | None]
 Result = TypeVar("Result")
 ROWS_BESIDE_URGENT = 4
 """Passes of so many patches take no longer altogether than those of 16, and a quarter of the time each."""
@@ -198,17 +197,15 @@ def answering(model: RuntimeModel) -> Execute:
     if not model.takes_turns:
         return partial(answer, model)
     turns = Turns(STUDIES)
-    return lambda requests, infer: [
-        turns.answer(request, _by_passes(model, request, infer, partial(_rows_a_pass, model, request.request_id())))
-        for request in requests
-    ]
+    return lambda requests, infer: [turns.answer(request, _by_passes(model, request, infer)) for request in requests]
 
 
 def _rows_a_pass(model: RuntimeModel, request_id: str) -> int | None:
     """Few while an urgent study is on its way, which waits for the end of a pass; its own need not be short."""
-    urgent = STUDIES.urgent()
-    gives_way = urgent and not (request_id and key_of(request_id) in urgent)
-    return ROWS_BESIDE_URGENT if gives_way else model.rows_a_pass
+    urgent = STUDIES.urgent() if model.takes_turns else {}
+    if not urgent or (request_id and key_of(request_id) in urgent):
+        return model.rows_a_pass
+    return min(ROWS_BESIDE_URGENT, model.rows_a_pass or ROWS_BESIDE_URGENT)
 
 
 def answer(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:
@@ -228,13 +225,13 @@ def answer(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[A
             return _together(model, requests, infer)
         except Exception:  # whatever the runtime raises; the ones at fault will raise it again alone
             pass
-    return [_whole(_alone(model, request, infer, lambda: model.rows_a_pass)) for request in requests]
+    return [_whole(_alone(model, request, infer)) for request in requests]
 
 
-def _by_passes(model: RuntimeModel, request: Any, infer: Infer, rows_a_pass: RowsAPass) -> Work:
+def _by_passes(model: RuntimeModel, request: Any, infer: Infer) -> Work:
     """Answer one request as `answer` does, but give way between two passes."""
     late = _late(model, request)
-    return late if late is not None else (yield from _alone(model, request, infer, rows_a_pass))
+    return late if late is not None else (yield from _alone(model, request, infer))
 
 
 def _whole(work: Generator[None, None, Result]) -> Result:
@@ -260,7 +257,7 @@ def _late(model: RuntimeModel, request: Any) -> Any:
 def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> list[Any]:
     each = [_inputs(model, request) for request in requests]
     merged = {port.name: np.concatenate([inputs[port.name] for inputs in each]) for port in model.inputs}
-    outputs = _whole(_in_passes(model, merged, infer, lambda: model.rows_a_pass))
+    outputs = _whole(_in_passes(model, merged, infer))
     ends = np.cumsum([len(inputs[model.inputs[0].name]) for inputs in each])
     _check_rows(outputs, int(ends[-1]))
     rows = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
@@ -271,10 +268,10 @@ def _together(model: RuntimeModel, requests: Sequence[Any], infer: Infer) -> lis
 
 
 def _in_passes(
-    model: RuntimeModel, inputs: Arrays, infer: Infer, rows_a_pass: RowsAPass
+    model: RuntimeModel, inputs: Arrays, infer: Infer, request_id: str = ""
 ) -> Generator[None, None, Arrays]:
     rows = len(inputs[model.inputs[0].name])
-    most = rows_a_pass() or rows
+    most = _rows_a_pass(model, request_id) or rows
     if rows <= most:
         return infer(inputs)
     passes: list[Arrays] = []
@@ -286,7 +283,7 @@ def _in_passes(
         start += most
         if start < rows:
             yield
-            most = rows_a_pass() or rows
+            most = _rows_a_pass(model, request_id) or rows
     return {port.name: np.concatenate([outputs[port.name] for outputs in passes]) for port in model.outputs}
 
 
@@ -296,9 +293,10 @@ def _check_rows(outputs: Arrays, rows: int) -> None:
             raise RuntimeError(f"output {name!r} has shape {list(output.shape)} for a batch of {rows}")
 
 
-def _alone(model: RuntimeModel, request: Any, infer: Infer, rows_a_pass: RowsAPass) -> Work:
+def _alone(model: RuntimeModel, request: Any, infer: Infer) -> Work:
     try:
-        return _response(request, (yield from _in_passes(model, _inputs(model, request), infer, rows_a_pass)))
+        outputs = yield from _in_passes(model, _inputs(model, request), infer, request.request_id())
+        return _response(request, outputs)
     except StudyRefused as refused:
         admission.fail(request)
         return _refusal(refused)

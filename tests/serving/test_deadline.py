@@ -133,7 +133,13 @@ def test_backend_leaves_late_requests_out_of_the_batch(table):
     table.begin("late", 1)
     port = runtime_model.Port("x", np.dtype(np.float32), (-1, 2))
     model = SimpleNamespace(
-        name="net", inputs=(port,), outputs=(port,), max_batch_size=8, rows_a_pass=None, most_rows=None
+        name="net",
+        inputs=(port,),
+        outputs=(port,),
+        max_batch_size=8,
+        rows_a_pass=None,
+        most_rows=None,
+        takes_turns=False,
     )
     requests = [
         stub.Request({"x": np.full((2, 2), value, np.float32)}, ["x"], request_id=name, timeout=1)

@@ -118,6 +118,18 @@ def test_the_encoder_takes_short_passes_while_an_urgent_study_is_on_its_way(
     assert values(alone) == values(beside) == values(urgent)
 
 
+def test_passes_beside_an_urgent_study_are_no_longer_than_configured(
+    tmp_path: Path, studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received, "check_network", lambda *of_what, **how: None)
+    more = f'parameters {{ key: "{ROWS_A_PASS}" value {{ string_value: "2" }} }}'
+    encoder = replace(named(read(tmp_path, more), PATCH_ENCODER.name), max_batch_size=0)
+    studies.take(key_of("urgent"), 60_000_000, urgent=True)
+    infer = Formula()
+    answering(encoder)([request(5)], infer)
+    assert infer.rows == [2, 2, 1]
+
+
 def test_the_detector_says_that_an_urgent_study_has_come(tmp_path: Path, studies: Studies) -> None:
     studies.take(key_of("urgent"), 60_000_000, urgent=True)
     asked = request(1)
