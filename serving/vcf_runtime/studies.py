@@ -113,18 +113,14 @@ class Studies:
             end_ns = now + (timeout_us * 1000 if timeout_us > 0 else int(LONGEST_S * 1e9))
             most_routine, most, mean_ns, _ = table.head()
             seen = _Seen.by(key, table, now)
-            if seen.state not in _COUNTED and most:
-                # Who has asked before takes what is free; the others, what is left when all of these have theirs.
-                before_it = 0 if seen.state in _OUTSIDE or urgent else seen.waiting
-                if seen.taken >= most or (seen.routine + before_it >= most_routine and not urgent):
-                    advice_s = _advice_s(seen.taken, seen.waiting, mean_ns)
-                    if (place := seen.place if seen.place is not None else seen.free) is not None:
-                        state = WAITING if seen.state in _OUTSIDE else REFUSED
-                        until_ns = now + int(_KEEPS_ITS_PLACE * advice_s * 1e9)
-                        table.slots[place] = key, min(until_ns, end_ns), state
-                    raise Overloaded.full(seen.taken, advice_s)
-            places = (seen.place, seen.free, seen.spare)
-            if (place := next((each for each in places if each is not None), None)) is not None:
+            if most and not seen.has_room(most_routine, most, urgent=urgent):
+                advice_s = _advice_s(seen.taken, seen.waiting, mean_ns)
+                if seen.place is not None:
+                    state = WAITING if seen.state in _OUTSIDE else REFUSED
+                    until_ns = now + int(_KEEPS_ITS_PLACE * advice_s * 1e9)
+                    table.slots[seen.place] = key, min(until_ns, end_ns), state
+                raise Overloaded.full(seen.taken, advice_s)
+            if (place := seen.spare if seen.place is None else seen.place) is not None:
                 state = seen.state if seen.state in _COUNTED else URGENT if urgent else TAKEN
                 table.slots[place] = key, end_ns, state
             self._show(seen.taken + 1)
@@ -254,14 +250,14 @@ class Studies:
 
 @dataclass(frozen=True)
 class _Seen:
-    """See what a study finds that asks for room: where it stands itself, how many others there are, where a slot is.
+    """See what a study finds that asks for room: where it stands itself, and how many others there are.
 
-    A `spare` slot is that of a study which was refused and may come again.
+    place, spare
+        Its own slot, or else a free one; and one of a study that was refused and may come again.
     """
 
     place: int | None
     state: int
-    free: int | None
     spare: int | None
     taken: int
     routine: int
@@ -277,14 +273,23 @@ class _Seen:
         counts = np.bincount(state, minlength=WAITING + 1)
         counts[own] -= 1
         return cls(
-            place,
-            own,
-            free=_first(state == EMPTY),
+            place=_first(state == EMPTY) if place is None else place,
+            state=own,
             spare=_first(_within(state, _OUTSIDE)),
             taken=int(counts[list(_COUNTED)].sum()),
             routine=int(counts[TAKEN]),
             waiting=int(counts[WAITING]),
         )
+
+    def has_room(self, most_routine: int, most: int, *, urgent: bool) -> bool:
+        """Tell whether it is taken.
+
+        Who has asked before takes what is free; the others, what is left when all of these have theirs.
+        """
+        if self.state in _COUNTED:
+            return True
+        before_it = 0 if self.state in _OUTSIDE else self.waiting
+        return self.taken < most and (urgent or self.routine + before_it < most_routine)
 
 
 def _within(state: NDArray[np.int64], states: range) -> NDArray[np.bool_]:
