@@ -33,8 +33,8 @@ class ModelWatch:
     """Knows the processes that the models have now; what is missing of them later has died.
 
     before
-        The watch over the same models when the server ran before: what has died since the server is ready again, and
-        is not there now, is missing, too.
+        The watch over the same models when the server ran before: a model that had processes then, and has none, has
+        lost them since the server is ready again.
     """
 
     def __init__(self, models: Models, log: Log, before: "ModelWatch | None" = None) -> None:
@@ -42,8 +42,9 @@ class ModelWatch:
         self._triton = 0
         self._know()
         self._expected = Counter(self._stubs.values())
-        if before:
-            self._expected |= before._expected
+        if before:  # how many a model has may be another number now
+            for model in before._expected.keys() - self._expected.keys():
+                self._expected[model] = before._expected[model]
 
     def look(self) -> None:
         """Bring back the models that lack a process, which takes seconds. To be called about twice a second.

@@ -63,6 +63,13 @@ def test_a_stub_that_dies_before_a_server_that_is_started_anew_is_watched_is_not
     assert sorted(server.running.values()) == ["first", "second", "second"]
 
 
+def test_a_server_that_is_started_anew_with_fewer_processes_of_a_model_lacks_none(server: Server) -> None:
+    before = ModelWatch(server, lambda sentence: None)
+    del server.running[13]
+    ModelWatch(server, lambda sentence: None, before).look()
+    assert server.reloaded == []
+
+
 def test_what_somebody_unloaded_stays_so_until_it_is_loaded_and_dies(server: Server) -> None:
     watch = ModelWatch(server, lambda sentence: None)
     del server.running[11]
