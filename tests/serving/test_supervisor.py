@@ -16,11 +16,11 @@ import pytest
 if importlib.util.find_spec("pytriton") is None:
     pytest.skip("the Triton server is not installed (nvidia-pytriton)", allow_module_level=True)
 
+from tests.serving.watched import Watched
 from tests.tiny_networks import FEATURES
-from vcf_contract.errors import SetupError
 from vcf_server import processes
 from vcf_server.server import TritonServer
-from vcf_server.supervisor import Policy, Supervisor
+from vcf_server.supervisor import Policy
 
 pytestmark = pytest.mark.server
 REQUEST = (
@@ -60,32 +60,6 @@ def triton_of(server):
     """Its process: the parent of the stubs."""
     (stub,) = processes.stubs(server.shm_prefix)
     return int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{stub}/status").read_text())[1])
-
-
-class Watched:
-    """A server under a supervisor in a thread, which ends with the server's last end."""
-
-    def __init__(self, one_model, policy=None):
-        self.server = TritonServer(one_model).start()
-        self.said, self.end = [], None
-        self._supervisor = Supervisor(self.server, policy or Policy(), self.said.append)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        try:
-            self._supervisor.run()
-        except (SetupError, RuntimeError) as error:  # RuntimeError: the test has stopped the server
-            self.end = str(error)
-
-    def join(self, limit_s=60):
-        self._thread.join(limit_s)
-        assert not self._thread.is_alive()
-
-    def close(self):
-        self._supervisor._policy = Policy(server=False)
-        self.server.stop()
-        self.join()
 
 
 @pytest.fixture

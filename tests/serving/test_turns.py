@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("tritonclient.grpc")
 from tests import fake_stub as stub
+from tests.serving.watched import Watched
 from vcf_contract.contract import (
     ADMISSION,
     ADMISSION_REQUEST,
@@ -26,15 +27,13 @@ from vcf_contract.contract import (
     SPACING_MM,
     SPINE_PATCHES,
 )
-from vcf_contract.errors import SetupError
 from vcf_runtime.deadline import key_of
 from vcf_runtime.owed import Owed
 from vcf_runtime.studies import NEXT, Studies
 from vcf_runtime.turns import Turns
 from vcf_server import processes
 from vcf_server.guard import SHARED_MEMORY
-from vcf_server.server import TritonServer
-from vcf_server.supervisor import Policy, Supervisor
+from vcf_server.supervisor import Policy
 from vcf_server.tables import deadline_table
 
 MINUTE_US = 60_000_000
@@ -383,31 +382,19 @@ def test_who_gave_way_in_a_process_that_dies_is_told(tiny_repository):
     """Triton would wait for the answer for ever, and its caller until the deadline."""
     if importlib.util.find_spec("pytriton") is None:
         pytest.skip("the Triton server is not installed (nvidia-pytriton)")
-    said, told = [], threading.Event()
-    server = TritonServer(tiny_repository).start()
-    supervisor = Supervisor(server, Policy(server=False), said.append)
-    ended = []
-
-    def look_after():
-        try:
-            supervisor.run()
-        except SetupError as error:
-            ended.append(str(error))
-
-    watching = threading.Thread(target=look_after)
-    watching.start()
+    told, watched = threading.Event(), Watched(tiny_repository, Policy(server=False))
     try:
-        with Steps(server) as steps:
+        with Steps(watched.server) as steps:
             steps.infer(PATCH_ENCODER, {PATCHES: steps.patches}, "earlier", lambda result, error: told.set())
-            mark = deadline_table(server.shm_prefix).name + OWED_ANSWERS
+            prefix = watched.server.shm_prefix
+            mark = deadline_table(prefix).name + OWED_ANSWERS
             while not list(SHARED_MEMORY.glob(f"{mark}*")):
                 time.sleep(0.005)
-            (pid,) = (pid for pid, model in processes.stubs(server.shm_prefix).items() if model == PATCH_ENCODER.name)
+            (pid,) = (pid for pid, model in processes.stubs(prefix).items() if model == PATCH_ENCODER.name)
             os.kill(pid, signal.SIGKILL)
             assert told.wait(30)  # half of what its deadline allows
-        watching.join(30)
-        assert said == []
-        assert len(ended) == 1 and "a process of the model patch_encoder has ended that owed answers" in ended[0]
+        watched.join(30)
+        assert watched.said == []
+        assert "a process of the model patch_encoder has ended that owed answers" in watched.end
     finally:
-        server.stop()
-        watching.join(30)
+        watched.close()
